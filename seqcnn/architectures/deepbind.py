@@ -1,0 +1,65 @@
+"""DeepBind's network: f(s) = net(pool(rect(conv(s))))."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqcnn.architectures.blocks import Dropout, correlate
+from seqcnn.architectures.configs import DeepBindConfig
+from seqcnn.architectures.base import SequenceNetwork
+
+__all__ = ["DeepBind"]
+
+_UNKNOWN = 0.25
+
+
+class DeepBind(SequenceNetwork):
+    """DeepBind 2015: padded detectors, threshold, ReLU, global pooling, linear or 32 hidden.
+
+    The sequence is padded by width - 1 unknown bases (0.25 in each row) on both sides. Mean
+    pooling divides by the length + width - 1 positions, and stands between the maxima:
+    max_0, mean_0, max_1, mean_1, ...
+
+    References
+    ----------
+    Alipanahi et al. 2015, doi:10.1038/nbt.3300
+    """
+
+    def __init__(self, config: DeepBindConfig, tasks: int) -> None:
+        super().__init__()
+        self.config = config
+        self.detector_width = config.width
+        self.detector_padding = config.width - 1
+        self.per_detector = 2 if config.pooling == "max_mean" else 1
+        self.detectors = nn.Parameter(torch.empty(config.detectors, 4, config.width))
+        nn.init.kaiming_normal_(self.detectors)
+        self.thresholds = nn.Parameter(torch.zeros(config.detectors))
+        features = config.detectors * self.per_detector
+        layers: list[nn.Module] = [Dropout(config.dropout)]
+        if config.hidden:
+            layers += [nn.Linear(features, config.hidden), nn.ReLU()]
+        layers.append(nn.Linear(config.hidden or features, tasks))
+        self.head = nn.Sequential(*layers)
+
+    def detect(self, one_hot: Tensor) -> Tensor:
+        """Score (n, 4, length); the thresholds are added: (n, detectors, length + width - 1)."""
+        padding = (self.detector_padding, self.detector_padding)
+        padded = functional.pad(one_hot, padding, value=_UNKNOWN)
+        return correlate(padded, self.detectors, self.thresholds)
+
+    def activate(self, scores: Tensor) -> Tensor:
+        """Rectify."""
+        return functional.relu(scores)
+
+    def pool(self, scores: Tensor) -> Tensor:
+        """Keep each detector's maximum, and its mean where the config says so."""
+        rectified = self.activate(scores)  # (n, detectors, positions)
+        highest = rectified.amax(dim=2)
+        if self.per_detector == 1:
+            return highest
+        return torch.stack([highest, rectified.mean(dim=2)], dim=2).flatten(1)
+
+    def features_of(self, detector: int) -> list[int]:
+        """Say which feature columns come from one detector."""
+        first = detector * self.per_detector
+        return list(range(first, first + self.per_detector))

@@ -1,0 +1,40 @@
+"""Making a network from its config."""
+
+import torch
+from torch import nn
+
+from seqcnn.architectures.base import SequenceNetwork
+from seqcnn.architectures.blocks import Dropout
+from seqcnn.architectures.configs import DeepBindConfig, MotifConfig, NetworkConfig
+from seqcnn.architectures.deepbind import DeepBind
+from seqcnn.architectures.motif import MotifNet
+
+__all__ = ["build_network", "seed_dropout"]
+
+
+def build_network(config: NetworkConfig, *, tasks: int, seed: int = 0) -> SequenceNetwork:
+    """Make a network with freshly drawn weights.
+
+    Parameters
+    ----------
+    config
+        The config of a family.
+    tasks
+        Number of outputs.
+    seed
+        Seed of the initial weights; the global random state stays as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if isinstance(config, DeepBindConfig):
+            return DeepBind(config, tasks)
+        if isinstance(config, MotifConfig):
+            return MotifNet(config, tasks)
+    raise TypeError(f"no network for {type(config).__name__}")
+
+
+def seed_dropout(network: nn.Module, generator: torch.Generator) -> None:
+    """Let every dropout layer of a network draw from one generator."""
+    for module in network.modules():
+        if isinstance(module, Dropout):
+            module.generator = generator

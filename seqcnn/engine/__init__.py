@@ -1,0 +1,6 @@
+"""The only place that runs sequences through a model."""
+
+from seqcnn.engine.devices import resolve_device
+from seqcnn.engine.predict import Engine, Predictions
+
+__all__ = ["Engine", "Predictions", "resolve_device"]

@@ -1,0 +1,242 @@
+"""The model file: one safetensors file with everything that scoring needs, and nothing that runs.
+
+Layout, ``FORMAT_VERSION`` 1
+    Tensors ``member.I.NAME`` (weights of member I), ``reference`` (tasks, quantiles) and
+    ``motif.I`` (4, width) counts. The safetensors metadata holds one key, ``seqcnn``: a JSON
+    object with ``format_version``, ``spec``, ``motifs`` (names and numbers), ``metrics``,
+    ``baselines`` and ``provenance``. Two trainings with one seed give the same bytes: no
+    clock, no path, no machine in it.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from seqcnn.architectures import NetworkConfig, configure
+from seqcnn.errors import ConfigError, InputError, ModelFileError
+from seqcnn.files import check_readable, whole_file
+from seqcnn.motifs import Motif
+
+__all__ = ["FORMAT_VERSION", "ModelSpec", "TrainedModel", "read_model", "write_model"]
+
+FORMAT_VERSION = 1
+_METADATA = "seqcnn"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a model takes and gives.
+
+    Attributes
+    ----------
+    architecture
+        Name of the family.
+    config
+        Its numbers.
+    task_kind
+        ``binary``, ``multilabel`` or ``regression``.
+    tasks
+        A name for each output.
+    length
+        Bases of a window.
+    strands
+        ``average`` (mean of both strands' logits), ``max`` (the larger), or ``single``.
+    alphabet
+        ``dna`` or ``rna``.
+    centre, scale
+        Mean and standard deviation that regression targets were standardised with, for each
+        task; 0 and 1 otherwise. A logit l stands for ``centre + scale * l``.
+    unknown
+        What N has in each of the four one-hot rows.
+    """
+
+    architecture: str
+    config: NetworkConfig
+    task_kind: str
+    tasks: tuple[str, ...]
+    length: int
+    strands: str
+    alphabet: str = "dna"
+    centre: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+    unknown: float = 0.25
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the spec as plain JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "ModelSpec":
+        """Build a spec from `to_json`'s values."""
+        known = dict(values)
+        known["config"] = configure(known["architecture"], known["config"])
+        for key in ("tasks", "centre", "scale"):
+            known[key] = tuple(known[key])
+        return cls(**known)
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A trained network, or an ensemble of them, and what was measured when it was trained.
+
+    Attributes
+    ----------
+    spec
+        What it takes and gives.
+    members
+        Weights of each member by name.
+    reference
+        Scores (tasks, quantiles) of the training positives at even quantiles from 0 to 1,
+        against which an allele's score is ranked.
+    motifs
+        What the detectors recognise, most important first.
+    metrics
+        As in metrics.json, without time and device.
+    baselines
+        The composition and length baselines, as JSON values.
+    provenance
+        Version, command, checksums of the data, seed.
+    """
+
+    spec: ModelSpec
+    members: tuple[dict[str, NDArray[Any]], ...]
+    reference: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    motifs: tuple[Motif, ...] = ()
+    metrics: dict[str, Any] = field(default_factory=dict)
+    baselines: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+def write_model(model: TrainedModel, path: Path) -> None:
+    """Write a model file; the place is taken only when it is whole."""
+    tensors = {
+        f"member.{i}.{name}": np.ascontiguousarray(weights)
+        for i, member in enumerate(model.members)
+        for name, weights in member.items()
+    }
+    tensors["reference"] = np.ascontiguousarray(model.reference, dtype=np.float32)
+    for i, motif in enumerate(model.motifs):
+        tensors[f"motif.{i}"] = np.ascontiguousarray(motif.pfm, dtype=np.float64)
+    content = {
+        "format_version": FORMAT_VERSION,
+        "spec": model.spec.to_json(),
+        "members": len(model.members),
+        "motifs": [_motif_to_json(motif) for motif in model.motifs],
+        "metrics": model.metrics,
+        "baselines": model.baselines,
+        "provenance": model.provenance,
+    }
+    text = json.dumps(content, sort_keys=True, allow_nan=False)
+    with whole_file(path) as partial:
+        save_file(tensors, partial, metadata={_METADATA: text})
+
+
+def read_model(path: Path) -> TrainedModel:
+    """Read a model file.
+
+    Raises
+    ------
+    ModelFileError
+        When the file is absent, cut, no model of seqcnn's, or of a later format.
+    """
+    try:
+        check_readable(path, InputError)
+        content, tensors = _read_parts(path)
+        _check_version(path, content)
+        return _assemble(content, tensors)
+    except InputError as problem:
+        raise ModelFileError(
+            problem.where, problem.found, expected=problem.expected, remedy=problem.remedy
+        ) from problem
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, ConfigError) as problem:
+        raise ModelFileError(
+            path, f"the model file is damaged ({problem})", remedy="train the model again"
+        ) from problem
+
+
+def _read_parts(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    refusal = ModelFileError(
+        path,
+        "is not a seqcnn model, or is cut",
+        expected="a .safetensors file that `seqcnn train` wrote",
+    )
+    try:
+        with safe_open(path, framework="numpy") as handle:
+            metadata = handle.metadata() or {}
+            if _METADATA not in metadata:
+                raise refusal
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as problem:
+        raise refusal from problem
+    return json.loads(metadata[_METADATA]), tensors
+
+
+def _check_version(path: Path, content: dict[str, Any]) -> None:
+    version = content["format_version"]
+    if not isinstance(version, int) or not 1 <= version <= FORMAT_VERSION:
+        raise ModelFileError(
+            path,
+            f"model format {version}",
+            expected=f"1 to {FORMAT_VERSION}",
+            remedy="update seqcnn",
+        )
+
+
+def _assemble(content: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> TrainedModel:
+    spec = ModelSpec.from_json(content["spec"])
+    prefixes = [f"member.{i}." for i in range(content["members"])]
+    members = tuple(
+        {
+            name.removeprefix(prefix): weights
+            for name, weights in tensors.items()
+            if name.startswith(prefix)
+        }
+        for prefix in prefixes
+    )
+    if not members or not all(members):
+        raise ValueError("no weights")
+    _check_finite(members)
+    motifs = tuple(
+        _motif_from_json(values, tensors[f"motif.{i}"])
+        for i, values in enumerate(content["motifs"])
+    )
+    return TrainedModel(
+        spec,
+        members,
+        tensors["reference"],
+        motifs,
+        content["metrics"],
+        content["baselines"],
+        content["provenance"],
+    )
+
+
+def _check_finite(members: tuple[dict[str, NDArray[Any]], ...]) -> None:
+    for member in members:
+        for name, weights in member.items():
+            if not np.isfinite(weights).all():
+                raise ValueError(f"{name} holds values that are not finite")
+
+
+def _motif_to_json(motif: Motif) -> dict[str, Any]:
+    values = {
+        item.name: getattr(motif, item.name)
+        for item in dataclasses.fields(motif)
+        if item.name != "pfm"
+    }
+    return {
+        key: None if isinstance(value, float) and not np.isfinite(value) else value
+        for key, value in values.items()
+    }
+
+
+def _motif_from_json(values: dict[str, Any], pfm: NDArray[np.float64]) -> Motif:
+    known = {key: value for key, value in values.items() if value is not None}
+    return Motif(pfm=pfm, **known | {"background": tuple(known["background"])})

@@ -1,0 +1,304 @@
+"""Training: a `Split` becomes the weights of one network, or of an ensemble.
+
+One loop serves every family. A step is a whole batch gathered from integer codes; negatives
+are fresh dinucleotide shuffles in each epoch; the learning rate follows one cycle; the weights
+with the lowest validation loss are kept. On a CPU each network trains on one thread, and the
+members of an ensemble side by side, so that the result does not depend on the number of
+threads.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from seqcnn.architectures.base import SequenceNetwork
+from seqcnn.architectures.networks import build_network, seed_dropout
+from seqcnn.datasets import LabelledSequences
+from seqcnn.engine.strands import expand_one_hot, reverse_complement_one_hot, strand_logits
+from seqcnn.errors import ConfigError
+from seqcnn.modelfile import ModelSpec
+from seqcnn.negatives import shuffle_dinucleotides
+from seqcnn.splits import Split
+
+__all__ = ["History", "TrainingConfig", "standardise_targets", "train_members"]
+
+_log = logging.getLogger(__name__)
+
+Weights = dict[str, NDArray[np.float32]]
+History = list[dict[str, float]]
+"""One mapping an evaluation: member, step, learning_rate, train_loss, validation_loss."""
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    steps
+        Optimiser steps; 0 chooses five passes over the data, between 480 and 2000 steps.
+    batch_size
+        Sequences of a step, negatives included.
+    learning_rate
+        Highest rate of the cycle.
+    weight_decay
+        AdamW's decay of matrices; biases and normalisation have none.
+    warmup
+        Share of the steps in which the rate rises.
+    clip
+        Largest norm of the gradient.
+    evaluations
+        How many times the validation loss is measured.
+    patience
+        Evaluations without improvement after which training stops.
+    members
+        Networks of the ensemble.
+    seed
+        Seed of weights, batches, shuffles and dropout; member i has a stream of its own.
+    """
+
+    steps: int = 0
+    batch_size: int = 128
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-2
+    warmup: float = 0.15
+    clip: float = 5.0
+    evaluations: int = 20
+    patience: int = 10
+    members: int = 1
+    seed: int = 0
+
+
+def standardise_targets(spec: ModelSpec, train: LabelledSequences) -> ModelSpec:
+    """Note mean and standard deviation of regression targets in the spec."""
+    if spec.task_kind != "regression":
+        return spec
+    targets = train.targets.astype(np.float64)
+    scale = np.nanstd(targets, axis=0)
+    centre = np.nanmean(targets, axis=0)
+    return replace(spec, centre=tuple(centre.tolist()), scale=tuple(scale.tolist()))
+
+
+def train_members(
+    split: Split,
+    spec: ModelSpec,
+    config: TrainingConfig,
+    *,
+    device: torch.device,
+    threads: int = 0,
+    progress: Callable[[int], object] | None = None,
+) -> tuple[tuple[Weights, ...], History]:
+    """Train the networks of a model.
+
+    Parameters
+    ----------
+    split
+        Data; of each side only training and validation are looked at.
+    spec
+        What the model takes and gives.
+    config
+        How to train.
+    device
+        Where to train.
+    threads
+        Members trained side by side on a CPU; 0 means one for each core.
+    progress
+        Called with the number of steps done since the last call.
+
+    Returns
+    -------
+    tuple
+        Weights of each member, and the history of all.
+
+    Raises
+    ------
+    ConfigError
+        When a loss is not finite.
+    """
+    config = replace(config, steps=config.steps or choose_steps(split, config.batch_size))
+
+    def train(member: int) -> tuple[Weights, History]:
+        trainer = _Trainer(split, spec, config, device=device, member=member)
+        return trainer.run(progress or (lambda _: None))
+
+    workers = 1 if device.type == "cuda" else min(config.members, threads or os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        results = list(pool.map(train, range(config.members)))
+    return tuple(weights for weights, _ in results), [row for _, rows in results for row in rows]
+
+
+def choose_steps(split: Split, batch_size: int) -> int:
+    """Choose five passes over the training rows, between 480 and 2000 steps."""
+    rows = len(split.train) + split.shuffles * int(split.train.positive.sum())
+    return int(np.clip(-(-5 * rows // batch_size), 480, 2000))
+
+
+class _Trainer:
+    """The training of one member."""
+
+    def __init__(
+        self,
+        split: Split,
+        spec: ModelSpec,
+        config: TrainingConfig,
+        *,
+        device: torch.device,
+        member: int,
+    ) -> None:
+        self.spec, self.config, self.device, self.member = spec, config, device, member
+        self.split = split
+        self.rng = np.random.default_rng([config.seed, 4, member])
+        draws = torch.Generator(device).manual_seed(int(self.rng.integers(2**62)))
+        seed = int(self.rng.integers(2**62))
+        self.network = build_network(spec.config, tasks=len(spec.tasks), seed=seed).to(device)
+        seed_dropout(self.network, draws)
+        self.draws = draws
+        self.optimiser = _make_optimiser(self.network, config, device)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser,
+            max_lr=config.learning_rate,
+            total_steps=max(config.steps, 2),
+            pct_start=config.warmup,
+        )
+
+    def run(self, progress: Callable[[int], object]) -> tuple[Weights, History]:
+        """Train to the end or until the validation loss no longer improves."""
+        best: Weights = _copy_weights(self.network)
+        lowest, since, history = float("inf"), 0, []
+        every = max(1, self.config.steps // self.config.evaluations)
+        batches = self._batches()
+        losses: list[Tensor] = []
+        for step in range(1, self.config.steps + 1):
+            losses.append(self._step(*next(batches)))
+            progress(1)
+            if step % every and step < self.config.steps:
+                continue
+            row = self._evaluate(step, losses)
+            history.append(row)
+            losses.clear()
+            since = 0 if row["validation_loss"] < lowest else since + 1
+            if since == 0:
+                lowest, best = row["validation_loss"], _copy_weights(self.network)
+            elif since >= self.config.patience:
+                progress(self.config.steps - step)
+                break
+        return best, history
+
+    def _step(self, codes: NDArray[np.uint8], targets: NDArray[np.float32]) -> Tensor:
+        self.network.train()
+        one_hot = self._one_hot(codes)
+        if self.spec.strands == "average":
+            # Each sequence is seen on a strand drawn anew; both are averaged when scoring.
+            turned = torch.rand(len(codes), generator=self.draws, device=self.device) < 0.5
+            other = reverse_complement_one_hot(one_hot)
+            one_hot = torch.where(turned[:, None, None], other, one_hot)
+        logits = self._training_logits(one_hot)
+        loss = _loss(logits, self._scaled(targets), self.spec.task_kind)
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        self.optimiser.step()
+        self.schedule.step()
+        return loss.detach()
+
+    def _training_logits(self, one_hot: Tensor) -> Tensor:
+        if self.spec.strands != "max":
+            logits: Tensor = self.network(one_hot)
+            return logits
+        # One dropout mask for the pair of strands: both passes draw from the same state.
+        state = self.draws.get_state()
+        forward: Tensor = self.network(one_hot)
+        self.draws.set_state(state)
+        reverse: Tensor = self.network(reverse_complement_one_hot(one_hot))
+        return torch.maximum(forward, reverse)
+
+    def _evaluate(self, step: int, losses: list[Tensor]) -> dict[str, float]:
+        train_loss = float(torch.stack(losses).mean())
+        validation_loss = self._validation_loss()
+        if not np.isfinite([train_loss, validation_loss]).all():
+            raise ConfigError(
+                f"training, step {step}",
+                "the loss is no longer a finite number",
+                remedy="lower --learning-rate, or look for extreme targets",
+            )
+        return {
+            "member": self.member,
+            "step": step,
+            "learning_rate": self.schedule.get_last_lr()[0],
+            "train_loss": train_loss,
+            "validation_loss": validation_loss,
+        }
+
+    @torch.inference_mode()
+    def _validation_loss(self) -> float:
+        self.network.eval()
+        data = self.split.validation
+        total = 0.0
+        for start in range(0, len(data), 512):
+            rows = slice(start, start + 512)
+            one_hot = self._one_hot(data.sequences.codes[rows])
+            logits = strand_logits(self.network, one_hot, self.spec.strands)
+            targets = self._scaled(data.targets[rows])
+            total += float(_loss(logits, targets, self.spec.task_kind)) * len(one_hot)
+        return total / len(data)
+
+    def _one_hot(self, codes: NDArray[np.uint8]) -> Tensor:
+        batch = torch.from_numpy(np.ascontiguousarray(codes)).to(self.device)
+        return expand_one_hot(batch, unknown=self.spec.unknown)
+
+    def _scaled(self, targets: NDArray[np.float32]) -> Tensor:
+        if self.spec.task_kind == "regression":
+            targets = ((targets - self.spec.centre) / self.spec.scale).astype(np.float32)
+        return torch.from_numpy(targets).to(self.device)
+
+    def _batches(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+        """Yield batches for ever: each epoch in a new order, with new shuffles."""
+        train, size = self.split.train, self.config.batch_size
+        codes, targets = train.sequences.codes, train.targets
+        parents = np.repeat(np.flatnonzero(train.positive), self.split.shuffles)
+        none = np.zeros((len(parents), targets.shape[1]), dtype=np.float32)
+        everything = np.concatenate([targets, none])
+        while True:
+            shuffled = shuffle_dinucleotides(codes[parents], rng=self.rng)
+            rows = np.concatenate([codes, shuffled])
+            order = self.rng.permutation(len(rows))
+            if len(order) < size:
+                order = np.resize(order, size)
+            for start in range(0, len(order) - size + 1, size):
+                chosen = order[start : start + size]
+                yield rows[chosen], everything[chosen]
+
+
+def _make_optimiser(
+    network: SequenceNetwork, config: TrainingConfig, device: torch.device
+) -> torch.optim.Optimizer:
+    matrices = [p for p in network.parameters() if p.ndim > 1]
+    vectors = [p for p in network.parameters() if p.ndim == 1]
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=device.type in {"cpu", "cuda"})
+
+
+def _loss(logits: Tensor, targets: Tensor, task_kind: str) -> Tensor:
+    """Average the loss over the labels that are there; missing ones are NaN."""
+    known = ~targets.isnan()
+    filled = torch.where(known, targets, torch.zeros_like(targets))
+    if task_kind == "regression":
+        losses = functional.mse_loss(logits, filled, reduction="none") / 2
+    else:
+        losses = functional.binary_cross_entropy_with_logits(logits, filled, reduction="none")
+    return (losses * known).sum() / known.sum().clamp(min=1)
+
+
+def _copy_weights(network: SequenceNetwork) -> Weights:
+    return {name: value.cpu().numpy().copy() for name, value in network.state_dict().items()}

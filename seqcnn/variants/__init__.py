@@ -1,0 +1,52 @@
+"""VCF and BCF records -> normalised alleles -> pairs of windows, and back to an annotated file.
+
+    VcfReader --VcfBlock--> AllelePlacer --AlleleTable--> allele_pairs --> AllelePairs
+    VcfBlock + AlleleTable + scores --annotate_lines--> VcfWriter
+
+One internal form: lines of VCF text. A record is never parsed and printed again, so it comes out
+as it went in, with INFO fields appended; only BCF is converted, by htslib, on the way in or out.
+VCF's 1-based positions live only here; everything else is 0-based.
+"""
+
+from seqcnn.variants.alleles import AllelePlacer, AlleleTable
+from seqcnn.variants.annotate import (
+    NOTE_FIELD,
+    REASON_FIELD,
+    SCORES,
+    InfoField,
+    annotate_header,
+    annotate_lines,
+    format_numbers,
+    provenance_lines,
+    score_fields,
+)
+from seqcnn.variants.reasons import REASONS, Note, Reason, note_names, reason_names
+from seqcnn.variants.vcf import VcfBlock, VcfHeader, VcfReader
+from seqcnn.variants.windows import AllelePairs, allele_pairs
+from seqcnn.variants.writing import VcfWriter, output_kind
+
+__all__ = [
+    "NOTE_FIELD",
+    "REASONS",
+    "REASON_FIELD",
+    "SCORES",
+    "AllelePairs",
+    "AllelePlacer",
+    "AlleleTable",
+    "InfoField",
+    "Note",
+    "Reason",
+    "VcfBlock",
+    "VcfHeader",
+    "VcfReader",
+    "VcfWriter",
+    "allele_pairs",
+    "annotate_header",
+    "annotate_lines",
+    "format_numbers",
+    "note_names",
+    "output_kind",
+    "provenance_lines",
+    "reason_names",
+    "score_fields",
+]

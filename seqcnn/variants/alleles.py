@@ -1,0 +1,213 @@
+"""Every ALT of every record: what it spells, where it lies, and whether it can be scored.
+
+The rules
+---------
+1. An ALT that spells no sequence of A, C, G and T (either case) has no score; nor has one whose
+   REF holds anything but A, C, G, T, N and the IUPAC codes. A repeated ALT is scored once.
+2. REF is compared with the FASTA, without regard to case. N or an IUPAC code in REF agrees only
+   with an unknown base (N or any IUPAC code) of the FASTA. Where the FASTA has an unknown base
+   and REF a known one, they do not contradict each other: REF's base stands in the windows, and
+   the allele has the note ``ref_unknown``.
+3. A mismatch: ``skip`` gives the reason ref_mismatch, ``error`` ends the run, ``warn`` scores REF
+   and ALT as the record spells them, with the note ``ref_mismatch``.
+4. REF and ALT are trimmed: first what their ends share, then what their beginnings share. What
+   then is a pure insertion or deletion moves left as far as the sequence stays the same. So two
+   records that make one haplotype from the FASTA end in one allele, however they are spelled.
+   (Alleles with a note about REF are not moved.) The record itself is not touched.
+"""
+
+import itertools
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcnn.dna import INVALID, UNKNOWN, Codes
+from seqcnn.errors import ConfigError, VcfError
+from seqcnn.genome import Genome, bridge_contigs
+from seqcnn.variants.reasons import Note, Reason
+from seqcnn.variants.vcf import VcfBlock
+
+__all__ = ["AllelePlacer", "AlleleTable", "Spellings"]
+
+_LOG = logging.getLogger(__name__)
+_POLICIES = ("skip", "error", "warn")
+_SPELLED = re.compile(r"[ACGTacgt]+")
+_NONE = np.zeros(0, dtype=np.uint8)
+
+
+def _letter_table() -> Codes:
+    table = np.full(256, INVALID, dtype=np.uint8)
+    for letters, code in (("A", 0), ("C", 1), ("G", 2), ("T", 3), ("NRYSWKMBDHV", UNKNOWN)):
+        for letter in letters:
+            table[ord(letter)] = table[ord(letter.lower())] = code
+    return table
+
+
+# Not dna.encode: in a VCF neither U nor a gap is a base.
+_LETTERS = _letter_table()
+
+
+@dataclass(frozen=True, slots=True)
+class Spellings:
+    """Sequences of n alleles, one after another: allele i is letters[starts[i]:starts[i + 1]]."""
+
+    letters: Codes
+    starts: NDArray[np.int64]
+
+    def __getitem__(self, row: int) -> Codes:
+        return self.letters[self.starts[row] : self.starts[row + 1]]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Bases of each allele (n,)."""
+        return np.diff(self.starts)
+
+
+@dataclass(frozen=True, slots=True)
+class AlleleTable:
+    """The m alleles of a block, one for each ALT, in the order of the file.
+
+    Attributes
+    ----------
+    block
+        The records.
+    length
+        Bases of the model's window.
+    records
+        Index of the record in the block (m,).
+    numbers
+        Which ALT of its record (m,), from 1 as in genotypes.
+    alts
+        The ALT as it stands.
+    reasons, notes
+        `Reason` and `Note` (m,).
+    names
+        Contigs of the FASTA that the block touches; `contigs` (m,) are indices of them, -1 for
+        none.
+    starts
+        First base of the trimmed REF (m,), 0-based; for an insertion the base right of it.
+    refs, alternatives
+        The trimmed alleles; where there is no score they mean nothing.
+    """
+
+    block: VcfBlock
+    length: int
+    records: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+    alts: Sequence[str]
+    reasons: NDArray[np.uint8]
+    notes: NDArray[np.uint8]
+    names: tuple[str, ...]
+    contigs: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    refs: Spellings
+    alternatives: Spellings
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @property
+    def scored(self) -> NDArray[np.int64]:
+        """Rows of the alleles that get a score."""
+        return np.flatnonzero(self.reasons == Reason.SCORED)
+
+    def count_reasons(self) -> dict[str, int]:
+        """Count the alleles by reason, ``scored`` among them; reasons without any are left out."""
+        counts = np.bincount(self.reasons, minlength=len(Reason)).tolist()
+        return {r.name.lower(): counts[r] for r in Reason if counts[r]}
+
+
+class AllelePlacer:
+    """Finds the alleles of records in a genome, for one length of window.
+
+    What becomes of an allele depends on its own record only, not on its neighbours.
+
+    Parameters
+    ----------
+    genome
+        An open genome.
+    length
+        Bases of the model's window.
+    ref_mismatch
+        ``skip``, ``error`` or ``warn``.
+    declared
+        Contigs that the VCF's header declares; with them Roman numbers are told from letters.
+    """
+
+    def __init__(
+        self,
+        genome: Genome,
+        *,
+        length: int,
+        ref_mismatch: str = "skip",
+        declared: Iterable[str] = (),
+    ) -> None:
+        if ref_mismatch not in _POLICIES:
+            found = f"{ref_mismatch!r} is no policy"
+            raise ConfigError("ref mismatch", found, expected=", ".join(_POLICIES))
+        self._genome = genome
+        self._length = length
+        self._policy = ref_mismatch
+        self._declared = tuple(declared)
+        self._bridges: dict[str, str | None] = {}
+
+    def place(self, block: VcfBlock) -> AlleleTable:
+        """Decide on every allele of a block.
+
+        Raises
+        ------
+        VcfError
+            With the policy ``error``, at the first allele whose REF is not what the FASTA has.
+        """
+        draft = _Draft(block)
+        draft.judge_spelling()
+        self._locate(draft)
+        draft.check_refs(self._genome)
+        if self._policy == "error":
+            self._refuse_mismatch(draft)
+        draft.settle_mismatches(skip=self._policy == "skip")
+        draft.trim(self._genome, self._length)
+        draft.judge_windows(self._genome, self._length)
+        return draft.table(self._length)
+
+    def bridge(self, contig: str) -> str | None:
+        """Find the FASTA's name for a contig of the VCF, or None."""
+        if contig not in self._bridges:
+            names = self._genome.contigs
+            found = (
+                {contig: contig}
+                if contig in names
+                else bridge_contigs([*self._declared, contig], names)
+            )
+            self._bridges[contig] = found.get(contig)
+        return self._bridges[contig]
+
+    def _locate(self, draft: "_Draft") -> None:
+        contigs = dict.fromkeys(draft.block.contigs)
+        bridged = {contig: self.bridge(contig) for contig in contigs}
+        draft.names = tuple(dict.fromkeys(name for name in bridged.values() if name is not None))
+        rank = {name: i for i, name in enumerate(draft.names)}
+        index = {c: -1 if name is None else rank[name] for c, name in bridged.items()}
+        draft.locate(
+            np.array([index[contig] for contig in draft.block.contigs], dtype=np.int64),
+            np.array([self._genome.contigs[name] for name in draft.names], dtype=np.int64),
+        )
+
+    def _refuse_mismatch(self, draft: "_Draft") -> None:
+        wrong = np.flatnonzero((draft.reasons == Reason.SCORED) & draft.mismatched[draft.records])
+        if not len(wrong):
+            return
+        record = int(draft.records[wrong[0]])
+        block, start = draft.block, int(draft.origins[record])
+        codes = self._genome.codes(draft.names[draft.contigs[record]])
+        ref = block.refs[record]
+        raise VcfError(
+            block.locate(record),
+            f"REF {_shorten(ref)} at {block.contigs[record]}:{start + 1}",
+            expected=f"{_shorten(_decode(codes[start : start + len(ref)]))} as in the FASTA",
+            remedy="is this the right genome build? --ref-mismatch skip goes on without it",
+        )
