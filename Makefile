@@ -91,8 +91,8 @@ format: $(VENV)/.development
 # ---- removal ----
 
 clean:
-	rm -rf $(DEMO) results build dist *.egg-info .snakemake .pytest_cache .mypy_cache .ruff_cache \
-	    .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
+	rm -rf $(DEMO) results workflows/results workflows/.snakemake .snakemake build dist *.egg-info \
+	    .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
 	find seqcnn tests workflows benchmarks example_data -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean

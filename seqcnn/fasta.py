@@ -1,9 +1,11 @@
 """Reading FASTA into integer codes; `seqcnn.genome` describes the accepted format."""
 
 import contextlib
+import gzip
 import os
 import re
 import tempfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -176,11 +178,11 @@ def _duplicate(path: Path, name: str) -> FastaError:
 
 
 def _refuse_no_fasta(path: Path, kind: str) -> None:
-    opener = path.open("rb") if kind == "plain" else pysam.BGZFile(str(path), "r")
+    opener = path.open("rb") if kind == "plain" else gzip.open(path, "rb")
     try:
         with opener as handle:
             head = handle.read(4096)
-    except OSError as problem:
+    except (OSError, EOFError, zlib.error) as problem:
         raise FastaError(path, f"the bgzip file is damaged ({problem})") from problem
     if not head.lstrip(b"\xef\xbb\xbf" + _BLANK).startswith(b">"):
         raise _no_fasta(path, head[:20])
@@ -245,7 +247,7 @@ def _build_bgzip_index(path: Path, index: Path) -> None:
     made = [f"{index}.{os.getpid()}{suffix}" for suffix in (".fai", ".gzi")]
     try:
         pysam.faidx("--fai-idx", made[0], "--gzi-idx", made[1], str(path))
-    except pysam.SamtoolsError as problem:
+    except pysam.utils.SamtoolsError as problem:
         raise pyfaidx.FastaIndexingError(str(problem)) from problem
     for name, suffix in zip(made, (".fai", ".gzi"), strict=True):
         Path(name).replace(f"{index}{suffix}")

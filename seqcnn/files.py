@@ -10,10 +10,12 @@ import hashlib
 import io
 import os
 import shutil
+import sys
 import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, cast
 
 from seqcnn.errors import ConfigError, InputError
 
@@ -25,6 +27,7 @@ __all__ = [
     "read_bytes",
     "refuse_existing",
     "sha256",
+    "standard_input_file",
     "whole_directory",
     "whole_file",
 ]
@@ -69,7 +72,7 @@ def lacks_bgzf_end(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _open_binary(path: Path, error: type[InputError]) -> Iterator[io.BufferedIOBase]:
+def _open_binary(path: Path, error: type[InputError]) -> Iterator[IO[bytes]]:
     check_readable(path, error)
     try:
         kind = compression(path)
@@ -81,7 +84,7 @@ def _open_binary(path: Path, error: type[InputError]) -> Iterator[io.BufferedIOB
                 remedy="copy or make it again",
             )
         with path.open("rb") if kind == "plain" else gzip.open(path, "rb") as handle:
-            yield handle
+            yield cast("IO[bytes]", handle)
     except (EOFError, gzip.BadGzipFile, zlib.error) as problem:
         raise error(
             path,
@@ -124,6 +127,21 @@ def numbered_lines(path: Path, error: type[InputError]) -> Iterator[tuple[int, s
             raise error(
                 path, "is not text in UTF-8", expected="a text file, plain, gzip or bgzip"
             ) from problem
+
+
+@contextlib.contextmanager
+def standard_input_file(path: Path) -> Iterator[Path]:
+    """Give `path`, or for ``-`` a temporary file that holds standard input."""
+    if str(path) != "-":
+        check_readable(path, InputError)
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="seqcnn-") as folder:
+        copy = Path(folder) / "standard-input"
+        with copy.open("wb") as handle:
+            shutil.copyfileobj(sys.stdin.buffer, handle)
+        check_readable(copy, InputError)
+        yield copy
 
 
 def sha256(path: Path) -> str:

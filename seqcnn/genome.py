@@ -120,7 +120,7 @@ def gather_windows(contig_codes: Codes, starts: NDArray[np.int64], length: int) 
     inside = (starts >= 0) & (starts + length <= size)
     if size >= length and inside.all():
         view = np.lib.stride_tricks.sliding_window_view(contig_codes, length)
-        return np.asarray(view[starts])
+        return np.asarray(view[starts], dtype=np.uint8)
     positions = starts[:, None] + np.arange(length)
     known = (positions >= 0) & (positions < size)
     windows = np.full(positions.shape, UNKNOWN, dtype=np.uint8)

@@ -22,6 +22,7 @@ from safetensors.numpy import save_file
 from seqcnn.architectures import NetworkConfig, configure
 from seqcnn.errors import ConfigError, InputError, ModelFileError
 from seqcnn.files import check_readable, whole_file
+from seqcnn.metrics import TaskKind
 from seqcnn.motifs import Motif
 
 __all__ = ["FORMAT_VERSION", "ModelSpec", "TrainedModel", "read_model", "write_model"]
@@ -59,7 +60,7 @@ class ModelSpec:
 
     architecture: str
     config: NetworkConfig
-    task_kind: str
+    task_kind: TaskKind
     tasks: tuple[str, ...]
     length: int
     strands: str

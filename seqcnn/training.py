@@ -232,7 +232,7 @@ class _Trainer:
         return {
             "member": self.member,
             "step": step,
-            "learning_rate": self.schedule.get_last_lr()[0],
+            "learning_rate": float(self.schedule.get_last_lr()[0]),
             "train_loss": train_loss,
             "validation_loss": validation_loss,
         }

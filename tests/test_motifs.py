@@ -276,7 +276,6 @@ def test_comparison_finds_offset_and_strand():
 
 
 def test_palindrome_is_found_on_the_forward_strand():
-    assert compare_motifs(draw("TGTGANNTCACA", 50), spell("TGTGANNTCACA")).strand in "+-"
     assert compare_motifs(spell("TGTGANNTCACA"), spell("TGTGANNTCACA")).strand == "+"
 
 
@@ -292,7 +291,9 @@ def test_merging_puts_duplicates_under_the_most_important():
         (crp.name, (crp.name, again.name)),
         (reb.name, (reb.name,)),
     ]
-    assert len(merge_duplicates([crp, reb, again], strands="+", threshold=0.95)) == 3
+    other_strand = reverse_complement_motif(reb)
+    assert len(merge_duplicates([reb, other_strand])) == 1
+    assert len(merge_duplicates([reb, other_strand], strands="+")) == 2
     assert merge_duplicates([]) == []
 
 
@@ -319,7 +320,8 @@ def test_round_trip(kind, some, alphabet, tmp_path_factory):
     back = read_format(path)
     assert [m.name for m in back] == [m.name for m in some]
     for old, new in zip(some, back, strict=True):
-        assert new.alternate in (old.alternate, "" if old.alternate == old.name else old.alternate)
+        same_name_twice = kind == "transfac" and old.alternate == old.name
+        assert new.alternate == ("" if same_name_twice else old.alternate)
         assert new.sites == old.sites
         if kind == "meme":
             np.testing.assert_allclose(ppm(new), ppm(old), atol=1e-5)
@@ -334,7 +336,7 @@ def test_a_file_cut_anywhere_is_refused_or_whole(kind, write):
     write_format, read_format = FORMATS[kind]
     some = [draw("TTACCCG", 30, 1), draw("TGACGTCA", 40, 2)]
     text = write_format(some)
-    begun = {"meme": "MOTIF ", "jaspar": ">", "transfac": "AC"}[kind]
+    begun = {"meme": "MOTIF ", "jaspar": ">", "transfac": "AC  "}[kind]
     refused = 0
     for end in range(len(text)):
         try:

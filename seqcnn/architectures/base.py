@@ -16,6 +16,7 @@ class SequenceNetwork(nn.Module, ABC):
     """
 
     head: nn.Module
+    detectors: nn.Parameter
     detector_width: int
     detector_padding: int
     """Unknown bases put on each side before detecting: position p of `detect` begins at base

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seqcnn.architectures.base import SequenceNetwork
 from seqcnn.architectures.blocks import Dropout, correlate
 from seqcnn.architectures.configs import DeepBindConfig
-from seqcnn.architectures.base import SequenceNetwork
 
 __all__ = ["DeepBind"]
 

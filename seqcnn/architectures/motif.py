@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from seqcnn.architectures.base import SequenceNetwork
 from seqcnn.architectures.blocks import Dropout, correlate
 from seqcnn.architectures.configs import MotifConfig
-from seqcnn.architectures.base import SequenceNetwork
 
 __all__ = ["MotifNet"]
 

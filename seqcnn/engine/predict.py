@@ -8,9 +8,10 @@ what is printed.
 
 import copy
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +26,8 @@ from seqcnn.errors import ModelFileError
 from seqcnn.modelfile import TrainedModel
 
 __all__ = ["Engine", "Predictions"]
+
+Result = TypeVar("Result")
 
 _POSITIONS_CPU = 2**16
 _POSITIONS_CUDA = 2**21
@@ -112,42 +115,66 @@ class Engine:
         """
         shape = (len(self.networks), len(codes), len(self.spec.tasks))
         members = np.empty(shape, dtype=np.float64)
-        starts = range(0, len(codes), self.block)
-        parts = self._map(lambda start: self._logits(codes[start : start + self.block]), starts)
-        for start, part in zip(starts, parts, strict=True):
-            members[:, start : start + self.block] = part
+        done = 0
+        for part in self.map_blocks(codes, self._logits):
+            members[:, done : done + part.shape[1]] = part
+            done += part.shape[1]
             if progress:
                 progress(part.shape[1])
         return Predictions(members * self._scale + self._centre)
 
-    def _map(
-        self, work: Callable[[int], NDArray[np.float64]], items: Iterable[int]
-    ) -> Iterator[NDArray[np.float64]]:
+    def map_blocks(self, codes: Codes, work: Callable[[Tensor, int], Result]) -> Iterator[Result]:
+        """Apply `work` to blocks of sequences, in order; threads share the blocks out.
+
+        Parameters
+        ----------
+        codes
+            Array (n, length).
+        work
+            Called with the one-hot block (block, 4, length), filled up with N, and the number
+            of rows in it that are sequences.
+        """
+
+        def run(start: int) -> Result:
+            rows = codes[start : start + self.block]
+            filled = np.full((self.block, self.spec.length), UNKNOWN, dtype=np.uint8)
+            filled[: len(rows)] = rows
+            with torch.inference_mode():
+                batch = torch.from_numpy(filled).to(self.device)
+                return work(expand_one_hot(batch, unknown=self.spec.unknown), len(rows))
+
         pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,))
         with pool:
-            yield from pool.map(work, items)
+            yield from pool.map(run, range(0, len(codes), self.block))
 
-    def _logits(self, codes: Codes) -> NDArray[np.float64]:
-        """Run one block, filled up to the block's size: (members, rows, tasks)."""
-        filled = np.full((self.block, self.spec.length), UNKNOWN, dtype=np.uint8)
-        filled[: len(codes)] = codes
+    def features(self, codes: Codes, *, member: int) -> list[Tensor]:
+        """Pool sequences to features (n, features) in float64, once for each strand used."""
+        network = self.networks[member]
+
+        def pooled(one_hot: Tensor, rows: int) -> list[Tensor]:
+            return [network.pool(network.detect(s))[:rows].double() for s in self.strands(one_hot)]
+
+        return [torch.cat(parts) for parts in zip(*self.map_blocks(codes, pooled), strict=True)]
+
+    def weigh(self, features: Sequence[Tensor], *, member: int) -> Tensor:
+        """Turn the features of each strand into logits (n, tasks) of one member."""
         with torch.inference_mode():
-            batch = torch.from_numpy(filled).to(self.device)
-            one_hot = expand_one_hot(batch, unknown=self.spec.unknown)  # (block, 4, length)
-            stacked = torch.stack(
-                [self._member_logits(i, one_hot) for i in range(len(self.networks))]
-            )
-        return np.asarray(stacked[:, : len(codes)].cpu().numpy())
+            logits: list[Tensor] = [self._heads[member](strand) for strand in features]
+            if len(logits) == 1:
+                return logits[0]
+            return combine_strands(logits[0], logits[1], self.spec.strands)
 
-    def _member_logits(self, member: int, one_hot: Tensor) -> Tensor:
-        network, head = self.networks[member], self._heads[member]
-
-        def run(strand: Tensor) -> Tensor:
-            logits: Tensor = head(network.pool(network.detect(strand)).double())
-            return logits  # (block, tasks)
-
-        forward = run(one_hot)
+    def strands(self, one_hot: Tensor) -> list[Tensor]:
+        """Give the one or two strands (n, 4, length) that the model looks at."""
         if self.spec.strands == "single":
-            return forward
-        reverse = run(reverse_complement_one_hot(one_hot))
-        return combine_strands(forward, reverse, self.spec.strands)
+            return [one_hot]
+        return [one_hot, reverse_complement_one_hot(one_hot)]
+
+    def _logits(self, one_hot: Tensor, rows: int) -> NDArray[np.float64]:
+        """Run one block: (members, rows, tasks)."""
+        members = []
+        for member, network in enumerate(self.networks):
+            strands = self.strands(one_hot)
+            features = [network.pool(network.detect(strand)).double() for strand in strands]
+            members.append(self.weigh(features, member=member)[:rows])
+        return np.asarray(torch.stack(members).cpu().numpy())

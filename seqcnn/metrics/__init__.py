@@ -42,4 +42,5 @@ __all__ = [
     "precision_recall_curve",
     "predict_baseline",
     "roc_curve",
+    "spearman",
 ]

@@ -156,7 +156,7 @@ def _fit_baseline(name: BaselineName, codes: Codes, targets: ArrayLike, kind: Ta
 
 def _measure_features(name: BaselineName, codes: Codes) -> Floats:
     if name == "length":
-        return (codes < UNKNOWN).sum(axis=1, keepdims=True).astype(np.float64)
+        return np.asarray((codes < UNKNOWN).sum(axis=1, keepdims=True), dtype=np.float64)
     features = np.empty((len(codes), _FEATURE_COUNTS[name]))
     rows = max(1, _BLOCK // max(codes.shape[1], 1))
     for start in range(0, len(codes), rows):
@@ -183,7 +183,8 @@ def _penalties(design: Floats) -> Floats:
 
 
 def _fit_ridge(design: Floats, targets: Floats) -> Floats:
-    return np.linalg.solve(design.T @ design + np.diag(_penalties(design)), design.T @ targets)
+    weights = np.linalg.solve(design.T @ design + np.diag(_penalties(design)), design.T @ targets)
+    return np.asarray(weights, dtype=np.float64)
 
 
 def _fit_logistic(design: Floats, targets: Floats) -> Floats:

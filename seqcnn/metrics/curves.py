@@ -70,8 +70,8 @@ def _count_calls(
     positive, values = truth[known] > 0.5, np.asarray(scores, dtype=np.float64)[known]
     order = np.argsort(-values, kind="stable")
     lasts = np.flatnonzero(np.diff(values[order], append=np.nan) != 0)
-    found = np.cumsum(positive[order])[lasts]
-    return found, lasts + 1 - found
+    found = np.cumsum(positive[order], dtype=np.int64)[lasts]
+    return found, np.asarray(lasts + 1 - found, dtype=np.int64)
 
 
 def _thin(count: int) -> NDArray[np.int64]:

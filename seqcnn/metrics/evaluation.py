@@ -34,8 +34,8 @@ TaskKind = Literal["binary", "multilabel", "regression"]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_BLOCK = 1 << 18
-"""Values of resamples held at a time."""
+_BLOCK = 1 << 15
+"""Values of resamples held at a time: what a core's cache holds."""
 
 _CALIBRATION_BINS = 15
 _INTERVAL = (2.5, 97.5)
@@ -81,14 +81,13 @@ def evaluate_binary(
         bins of probability).
     """
     groups = _group_scores(*_known(targets, logits))
+    distinct = len(groups.probability)
     rng = np.random.default_rng(seed)
 
     def draw(count: int) -> dict[str, Floats]:
-        size = len(groups.logits)
-        positives = _draw_counts(groups.of_positives, size, count, rng)
-        return _measure_counts(
-            groups.logits, positives, _draw_counts(groups.of_negatives, size, count, rng)
-        )
+        positives = _draw_counts(groups.of_positives, distinct, count, rng)
+        negatives = _draw_counts(groups.of_negatives, distinct, count, rng)
+        return _measure_counts(groups, positives, negatives)
 
     return _add_intervals(_measure_groups(groups), draw, groups.size, resamples)
 
@@ -248,10 +247,14 @@ def _percentiles(blocks: Sequence[Floats]) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True)
 class _ScoreGroups:
-    """Distinct logits, falling, and the group that each positive and each negative is in."""
+    """Distinct logits, falling; what each means, and who has it."""
 
-    logits: Floats
-    of_positives: Integers
+    called: int  # how many of the logits say yes
+    positive_loss: Floats
+    negative_loss: Floats
+    probability: Floats
+    bin_starts: Integers
+    of_positives: Integers  # the group of each positive
     of_negatives: Integers
 
     @property
@@ -262,16 +265,28 @@ class _ScoreGroups:
 def _group_scores(targets: Floats, logits: Floats) -> _ScoreGroups:
     rising, groups = np.unique(logits, return_inverse=True)
     groups = len(rising) - 1 - groups.reshape(-1)
+    distinct = np.ascontiguousarray(rising[::-1])
+    probability = 0.5 * (1 + np.tanh(0.5 * distinct))
+    bins = np.minimum((probability * _CALIBRATION_BINS).astype(np.int64), _CALIBRATION_BINS - 1)
     positive = targets > 0.5
-    return _ScoreGroups(rising[::-1], groups[positive], groups[~positive])
+    return _ScoreGroups(
+        called=int((distinct > 0).sum()),
+        positive_loss=np.logaddexp(0, -distinct),
+        negative_loss=np.logaddexp(0, distinct),
+        probability=probability,
+        bin_starts=np.flatnonzero(np.diff(bins, prepend=-1)),
+        of_positives=groups[positive],
+        of_negatives=groups[~positive],
+    )
 
 
 def _measure_groups(groups: _ScoreGroups) -> dict[str, float]:
+    size = len(groups.probability)
     positives, negatives = (
-        np.bincount(members, minlength=len(groups.logits))[None]
+        np.bincount(members, minlength=size)[None]
         for members in (groups.of_positives, groups.of_negatives)
     )
-    return _first(_measure_counts(groups.logits, positives, negatives))
+    return _first(_measure_counts(groups, positives, negatives))
 
 
 def _draw_counts(members: Integers, size: int, count: int, rng: np.random.Generator) -> Integers:
@@ -288,14 +303,16 @@ def _count_rows(groups: Integers, size: int) -> Integers:
     return np.bincount(flat, minlength=rows * size).reshape(rows, size)
 
 
-def _measure_counts(logits: Floats, positives: Integers, negatives: Integers) -> dict[str, Floats]:
-    """Measure resamples given as counts (resamples, groups) of each logit, falling."""
+def _measure_counts(
+    groups: _ScoreGroups, positives: Integers, negatives: Integers
+) -> dict[str, Floats]:
+    """Measure resamples given as counts (resamples, groups) in each group."""
     true_calls, false_calls = positives.cumsum(axis=1), negatives.cumsum(axis=1)
     all_positives, all_negatives = positives.sum(axis=1), negatives.sum(axis=1)
-    called = int((logits > 0).sum())
-    hits = positives[:, :called].sum(axis=1)
-    false_alarms = negatives[:, :called].sum(axis=1)
-    losses = positives @ np.logaddexp(0, -logits) + negatives @ np.logaddexp(0, logits)
+    hits = positives[:, : groups.called].sum(axis=1)
+    false_alarms = negatives[:, : groups.called].sum(axis=1)
+    losses = np.einsum("rg,g->r", positives, groups.positive_loss)
+    losses += np.einsum("rg,g->r", negatives, groups.negative_loss)
     below = all_negatives[:, None] - false_calls + 0.5 * negatives
     precision = true_calls / np.maximum(true_calls + false_calls, 1)
     defined = np.where((all_positives > 0) & (all_negatives > 0), 1.0, math.nan)
@@ -308,19 +325,16 @@ def _measure_counts(logits: Floats, positives: Integers, negatives: Integers) ->
             / (hits + false_alarms + all_positives),
             "precision": hits / (hits + false_alarms),
             "recall": hits / all_positives,
-            "calibration_error": _measure_calibration(logits, positives, negatives),
+            "calibration_error": _measure_calibration(groups, positives, negatives),
         }
 
 
-def _measure_calibration(logits: Floats, positives: Integers, negatives: Integers) -> Floats:
+def _measure_calibration(groups: _ScoreGroups, positives: Integers, negatives: Integers) -> Floats:
     """Average, over bins of probability, how far the share of positives is from it."""
-    if not len(logits):
+    if not groups.size:
         return np.full(len(positives), math.nan)
-    probability = 0.5 * (1 + np.tanh(0.5 * logits))
-    bins = np.minimum((probability * _CALIBRATION_BINS).astype(np.int64), _CALIBRATION_BINS - 1)
-    starts = np.flatnonzero(np.diff(bins, prepend=-1))
-    surplus = positives * (1 - probability) - negatives * probability
-    gaps = np.abs(np.add.reduceat(surplus, starts, axis=1)).sum(axis=1)
+    surplus = positives * (1 - groups.probability) - negatives * groups.probability
+    gaps = np.abs(np.add.reduceat(surplus, groups.bin_starts, axis=1)).sum(axis=1)
     size = positives.sum(axis=1) + negatives.sum(axis=1)
     return np.asarray(gaps / size, dtype=np.float64)
 

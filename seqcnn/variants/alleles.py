@@ -16,55 +16,22 @@ The rules
    (Alleles with a note about REF are not moved.) The record itself is not touched.
 """
 
-import itertools
-import logging
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcnn.dna import INVALID, UNKNOWN, Codes
+from seqcnn.dna import decode
 from seqcnn.errors import ConfigError, VcfError
 from seqcnn.genome import Genome, bridge_contigs
-from seqcnn.variants.reasons import Note, Reason
+from seqcnn.variants.draft import Draft, Spellings
+from seqcnn.variants.reasons import Reason
 from seqcnn.variants.vcf import VcfBlock
 
-__all__ = ["AllelePlacer", "AlleleTable", "Spellings"]
+__all__ = ["AllelePlacer", "AlleleTable"]
 
-_LOG = logging.getLogger(__name__)
 _POLICIES = ("skip", "error", "warn")
-_SPELLED = re.compile(r"[ACGTacgt]+")
-_NONE = np.zeros(0, dtype=np.uint8)
-
-
-def _letter_table() -> Codes:
-    table = np.full(256, INVALID, dtype=np.uint8)
-    for letters, code in (("A", 0), ("C", 1), ("G", 2), ("T", 3), ("NRYSWKMBDHV", UNKNOWN)):
-        for letter in letters:
-            table[ord(letter)] = table[ord(letter.lower())] = code
-    return table
-
-
-# Not dna.encode: in a VCF neither U nor a gap is a base.
-_LETTERS = _letter_table()
-
-
-@dataclass(frozen=True, slots=True)
-class Spellings:
-    """Sequences of n alleles, one after another: allele i is letters[starts[i]:starts[i + 1]]."""
-
-    letters: Codes
-    starts: NDArray[np.int64]
-
-    def __getitem__(self, row: int) -> Codes:
-        return self.letters[self.starts[row] : self.starts[row + 1]]
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Bases of each allele (n,)."""
-        return np.diff(self.starts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +130,7 @@ class AllelePlacer:
         VcfError
             With the policy ``error``, at the first allele whose REF is not what the FASTA has.
         """
-        draft = _Draft(block)
-        draft.judge_spelling()
+        draft = Draft(block)
         self._locate(draft)
         draft.check_refs(self._genome)
         if self._policy == "error":
@@ -172,7 +138,20 @@ class AllelePlacer:
         draft.settle_mismatches(skip=self._policy == "skip")
         draft.trim(self._genome, self._length)
         draft.judge_windows(self._genome, self._length)
-        return draft.table(self._length)
+        return AlleleTable(
+            block,
+            self._length,
+            draft.records,
+            draft.numbers,
+            draft.alts,
+            draft.reasons,
+            draft.notes,
+            draft.names,
+            draft.contigs[draft.records],
+            draft.starts,
+            draft.refs,
+            draft.alternatives,
+        )
 
     def bridge(self, contig: str) -> str | None:
         """Find the FASTA's name for a contig of the VCF, or None."""
@@ -186,18 +165,15 @@ class AllelePlacer:
             self._bridges[contig] = found.get(contig)
         return self._bridges[contig]
 
-    def _locate(self, draft: "_Draft") -> None:
-        contigs = dict.fromkeys(draft.block.contigs)
-        bridged = {contig: self.bridge(contig) for contig in contigs}
-        draft.names = tuple(dict.fromkeys(name for name in bridged.values() if name is not None))
-        rank = {name: i for i, name in enumerate(draft.names)}
+    def _locate(self, draft: Draft) -> None:
+        bridged = {c: self.bridge(c) for c in dict.fromkeys(draft.block.contigs)}
+        names = tuple(dict.fromkeys(name for name in bridged.values() if name is not None))
+        rank = {name: i for i, name in enumerate(names)}
         index = {c: -1 if name is None else rank[name] for c, name in bridged.items()}
-        draft.locate(
-            np.array([index[contig] for contig in draft.block.contigs], dtype=np.int64),
-            np.array([self._genome.contigs[name] for name in draft.names], dtype=np.int64),
-        )
+        contigs = np.array([index[contig] for contig in draft.block.contigs], dtype=np.int64)
+        draft.locate(contigs, names, [self._genome.contigs[name] for name in names])
 
-    def _refuse_mismatch(self, draft: "_Draft") -> None:
+    def _refuse_mismatch(self, draft: Draft) -> None:
         wrong = np.flatnonzero((draft.reasons == Reason.SCORED) & draft.mismatched[draft.records])
         if not len(wrong):
             return
@@ -208,6 +184,10 @@ class AllelePlacer:
         raise VcfError(
             block.locate(record),
             f"REF {_shorten(ref)} at {block.contigs[record]}:{start + 1}",
-            expected=f"{_shorten(_decode(codes[start : start + len(ref)]))} as in the FASTA",
+            expected=f"{_shorten(decode(codes[start : start + len(ref)]))} as in the FASTA",
             remedy="is this the right genome build? --ref-mismatch skip goes on without it",
         )
+
+
+def _shorten(letters: str) -> str:
+    return letters if len(letters) <= 20 else f"{letters[:20]}... ({len(letters)} bases)"

@@ -118,8 +118,8 @@ class VcfReader:
         with contextlib.ExitStack() as resources:
             batches = self._open(source, resources)
             header, self._batches = _split_header(batches, self.name)
+            self.header = _parse_header(header, self.name)
             self._resources = resources.pop_all()
-        self.header = _parse_header(header, self.name)
         # A BCF's header lines are not lines of the file.
         self._before = 0 if self._unit == ": record " else len(header)
         tabs = header[-1].count("\t")
@@ -240,9 +240,7 @@ def _check_first_line(head: bytes, name: str) -> None:
     )
 
 
-def _split_header(
-    batches: Iterator[list[str]], name: str
-) -> tuple[list[str], Iterator[list[str]]]:
+def _split_header(batches: Iterator[list[str]], name: str) -> tuple[list[str], Iterator[list[str]]]:
     header: list[str] = []
     for batch in batches:
         for i, line in enumerate(batch):

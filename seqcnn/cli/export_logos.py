@@ -1,0 +1,119 @@
+"""``seqcnn export-logos``: what the detectors learned -> motif files and pictures."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from seqcnn.cli.options import INPUT, OUTPUT, common_options, set_up_logging
+from seqcnn.cli.progress import show_progress
+
+if TYPE_CHECKING:
+    from seqcnn.modelfile import TrainedModel
+    from seqcnn.motifs import Motif
+
+__all__ = ["command"]
+
+_log = logging.getLogger("seqcnn.logos")
+
+
+@click.command("export-logos", no_args_is_help=True)
+@click.option("-m", "--model", type=INPUT, required=True, metavar="MODEL")
+@click.option(
+    "--sequences",
+    type=INPUT,
+    metavar="FA",
+    help="Look for sites in these sequences instead of the training positives.",
+)
+@click.option(
+    "--logos",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="Draw the N most important motifs; 0: all.",
+)
+@click.option("-o", "--output", type=OUTPUT, required=True, metavar="OUT/")
+@common_options
+def command(**options: Any) -> None:
+    r"""Write the motifs of a model's detectors, the most important first.
+
+    OUT/ holds motifs.meme, motifs.jaspar, motifs.transfac, filters.tsv, logos/ (SVG and PNG, both
+    strands) and index.html.
+
+    \b
+    Example:
+      seqcnn export-logos -m run/model.safetensors -o logos
+    """
+    from seqcnn.errors import ModelFileError
+    from seqcnn.files import refuse_existing, whole_directory
+    from seqcnn.modelfile import read_model
+
+    set_up_logging(quiet=options["quiet"], verbose=options["verbose"])
+    output: Path = options["output"]
+    refuse_existing(output, force=options["force"])
+    model = read_model(options["model"])
+    motifs = _motifs_of(model, options) if options["sequences"] else list(model.motifs)
+    if not motifs:
+        raise ModelFileError(
+            options["model"], "no detector has ten sites", remedy="give sequences with --sequences"
+        )
+    with whole_directory(output) as folder:
+        _write_motifs(folder, motifs, model)
+        _draw_logos(folder, motifs[: options["logos"] or None], model, quiet=options["quiet"])
+    _log.info("%s: %d motifs; the first: %s", output, len(motifs), motifs[0].consensus)
+
+
+def _motifs_of(model: "TrainedModel", options: dict[str, Any]) -> "list[Motif]":
+    from seqcnn.datasets import encode_records
+    from seqcnn.engine import Engine, resolve_device
+    from seqcnn.filters import detector_importance, extract_motifs
+    from seqcnn.genome import read_fasta_records
+
+    path = options["sequences"]
+    records = read_fasta_records(path)
+    codes = encode_records(records, length=model.spec.length, where=path).codes
+    engine = Engine(model, device=resolve_device(options["device"]), threads=options["threads"])
+    importance = [
+        detector_importance(engine, codes, member=member) for member in range(len(model.members))
+    ]
+    return extract_motifs(engine, codes, importance=importance)
+
+
+def _write_motifs(folder: Path, motifs: "Sequence[Motif]", model: "TrainedModel") -> None:
+    from seqcnn.cli.tables import write_rows
+    from seqcnn.motifs import format_jaspar, format_meme, format_transfac
+
+    writers = {"meme": format_meme, "jaspar": format_jaspar, "transfac": format_transfac}
+    for suffix, write in writers.items():
+        text = write(motifs, alphabet=model.spec.alphabet)
+        (folder / f"motifs.{suffix}").write_text(text, encoding="utf-8")
+    columns = ["name", "sites", "information", "importance", "consensus", "best match", "p", "q"]
+    rows = [
+        [m.name, m.sites, m.information, m.importance, m.consensus, None, None, None]
+        for m in motifs
+    ]
+    with (folder / "filters.tsv").open("w") as handle:
+        write_rows(handle, columns, rows)
+
+
+def _draw_logos(
+    folder: Path, motifs: "Sequence[Motif]", model: "TrainedModel", *, quiet: bool
+) -> None:
+    from seqcnn.plotting import create_figure, plot_logo_pair, save_figure
+    from seqcnn.report import render_gallery
+
+    (folder / "logos").mkdir()
+    files = []
+    with show_progress("drawing", len(motifs), unit="logo", quiet=quiet) as progress:
+        for rank, motif in enumerate(motifs, start=1):
+            figure = create_figure(width=max(4, 1 + 0.33 * motif.width), height=4.2)
+            plot_logo_pair(figure, motif, alphabet=model.spec.alphabet)
+            files.append(f"logos/{rank:03d}_{motif.name}")
+            for suffix in (".svg", ".png"):
+                save_figure(figure, folder / f"{files[-1]}{suffix}")
+            progress(1)
+    title = f"Motifs of {', '.join(model.spec.tasks)}"
+    page = render_gallery(title, list(zip(motifs, files, strict=True)))
+    (folder / "index.html").write_text(page, encoding="utf-8")
