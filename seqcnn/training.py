@@ -44,7 +44,7 @@ class TrainingConfig:
     Attributes
     ----------
     steps
-        Optimiser steps; 0 chooses five passes over the data, between 480 and 2000 steps.
+        Optimiser steps; 0 leaves the choice to `choose_steps`.
     batch_size
         Sequences of a step, negatives included.
     learning_rate
@@ -136,9 +136,16 @@ def train_members(
 
 
 def choose_steps(split: Split, batch_size: int) -> int:
-    """Choose five passes over the training rows, between 480 and 2000 steps."""
+    """Choose five passes over the training rows, between 480 and 2000 steps.
+
+    Small data get at most 60 passes: more is learning by heart.
+    """
     rows = len(split.train) + split.shuffles * int(split.train.positive.sum())
-    return int(np.clip(-(-5 * rows // batch_size), 480, 2000))
+    return min(int(np.clip(_steps(5, rows, batch_size), 480, 2000)), _steps(60, rows, batch_size))
+
+
+def _steps(passes: int, rows: int, batch_size: int) -> int:
+    return -(-passes * rows // batch_size)
 
 
 class _Trainer:

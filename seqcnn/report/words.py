@@ -182,7 +182,8 @@ def _warn_of_chance(chief: str, estimate: Any, place: str) -> list[str]:
         )
     if high - low > _WIDE:
         warnings.append(
-            f"The interval{place} is wide ({low:.3f} to {high:.3f}): the test data are few."
+            f"The interval{place} is wide ({low:.3f} to {high:.3f}): more test data would "
+            "narrow it."
         )
     return warnings
 
