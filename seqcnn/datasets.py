@@ -7,11 +7,12 @@ Peaks
 FASTA classes
     One file of positives and, if wished, one of negatives, a sequence a record.
 .seq (DeepBind)
-    Tab separated, with the header ``FoldID EventID seq Bound``; `Bound` is 0 or 1. A file with
-    only 1 gets a background.
+    Tab (or space) separated, with the header ``FoldID EventID seq Bound``, of which `seq` and
+    `Bound` must be there, in any order; `Bound` is 0 or 1. A file with only 1 gets a background.
 Table
-    TSV, CSV or Parquet with a header: ``sequence``, or ``contig start end [strand]`` together
-    with a FASTA; ``name`` if there is one; any number of target columns, empty where missing.
+    TSV, CSV or Parquet with a header: ``sequence``, or ``contig start end [strand]`` (0-based,
+    half-open) together with a FASTA; ``name`` if there is one; any number of target columns.
+    A value may be quoted; missing is one of nothing, ``.``, ``NA``, ``NaN``, ``nan``.
 
 Every letter that is no A, C, G, T or U counts as N.
 """
@@ -132,10 +133,14 @@ def place_windows(
             windows.append(_window(interval, contig, start, end))
             rows.append(row)
     if len(windows) < len(intervals):
-        _log.info("%s: %d windows over a contig's end", path, len(intervals) - len(windows))
+        left_out = len(intervals) - len(windows)
+        _log.warning("%s: %d windows over a contig's end left out", path, left_out)
     if not windows:
         raise BedError(
-            path, f"no window of {length} bp fits its contig", remedy="choose a smaller --length"
+            path,
+            f"no window of {length} bp fits its contig",
+            expected="contigs longer than that",
+            remedy="choose a smaller --length",
         )
     return windows, rows
 
@@ -162,9 +167,14 @@ def label_windows(
     codes = extract_windows(windows, genome)
     known = (codes < UNKNOWN).mean(axis=1) >= 0.5
     if not known.all():
-        _log.info("%s: %d windows mostly N left out", path, int((~known).sum()))
+        _log.warning("%s: %d windows mostly N left out", path, int((~known).sum()))
     if not known.any():
-        raise BedError(path, "every window is N in the FASTA", expected="known bases")
+        raise BedError(
+            path,
+            "every window is N in the FASTA",
+            expected="known bases",
+            remedy="is this the right genome build, and not hard-masked?",
+        )
     kept = np.flatnonzero(known)
     intervals = tuple(windows[int(i)] for i in kept)
     names = tuple(interval.name for interval in intervals)
@@ -286,19 +296,28 @@ def read_seq(path: Path, *, length: int | None, task: str) -> LabelledSequences:
         With file and line, for a missing column, a letter that is no nucleotide, or a `Bound`
         other than 0 and 1.
     """
-    lines = numbered_lines(path, TableError)
-    _, header = next(lines, (0, ""))
-    columns = {name: i for i, name in enumerate(header.split())}
+    lines = ((n, line) for n, line in numbered_lines(path, TableError) if line.strip())
+    first, header = next(lines, (1, ""))
+    separator = "\t" if "\t" in header else None
+    columns = {name.strip(): i for i, name in enumerate(header.split(separator))}
     for name in ("seq", "Bound"):
         if name not in columns:
             raise TableError(
-                f"{path}:1",
-                f"no column {name!r} among {', '.join(columns) or 'none'}",
-                expected="FoldID EventID seq Bound",
+                f"{path}:{first}",
+                f"no column {name!r} among {', '.join(columns)[:80]}",
+                expected="the header FoldID EventID seq Bound",
+                remedy="add the header line, or give the file as --table",
             )
-    rows = [_parse_seq(f"{path}:{number}", line.split(), columns) for number, line in lines if line]
+    rows = [
+        _parse_seq(f"{path}:{number}", line.split(separator), columns) for number, line in lines
+    ]
     if not rows:
-        raise TableError(path, "no sequence under the header", expected="at least one line")
+        raise TableError(
+            path,
+            "no sequence under the header",
+            expected="at least one line",
+            remedy="check how it was made",
+        )
     sequences = encode_records([row[:2] for row in rows], length=length, where=path)
     targets = np.array([[row[2]] for row in rows], dtype=np.float32)
     return LabelledSequences(sequences, targets, (task,))
@@ -307,13 +326,24 @@ def read_seq(path: Path, *, length: int | None, task: str) -> LabelledSequences:
 def _parse_seq(
     where: str, fields: list[str], columns: Mapping[str, int]
 ) -> tuple[str, Codes, float]:
-    if len(fields) < len(columns):
-        raise TableError(where, f"{len(fields)} columns", expected=f"{len(columns)}")
-    bound = fields[columns["Bound"]]
+    if len(fields) != len(columns):
+        raise TableError(
+            where,
+            f"{len(fields)} columns",
+            expected=f"{len(columns)}, as in the header",
+            remedy="correct the line, or take it out",
+        )
+    bound = fields[columns["Bound"]].strip()
     if bound not in {"0", "1"}:
-        raise TableError(where, f"Bound {bound!r}", expected="0 or 1")
-    name = fields[columns["EventID"]] if "EventID" in columns else where.rpartition(":")[2]
-    return name, encode_or_refuse(where, fields[columns["seq"]]), float(bound)
+        raise TableError(
+            where,
+            f"Bound {bound!r}",
+            expected="0 or 1",
+            remedy="measured values? give the file as --table, with --targets Bound",
+        )
+    name = fields[columns["EventID"]].strip() if "EventID" in columns else ""
+    codes = encode_or_refuse(where, fields[columns["seq"]].strip())
+    return name or f"line{where.rpartition(':')[2]}", codes, float(bound)
 
 
 def encode_or_refuse(
@@ -328,12 +358,13 @@ def encode_or_refuse(
     """
     codes = encode(sequence)
     wrong = np.flatnonzero(codes == INVALID)
-    if len(wrong):
+    if not len(codes) or len(wrong):
         raise error(
-            where, f"letter {sequence[wrong[0]]!r} in a sequence", expected="nucleotide letters"
+            where,
+            f"letter {sequence[wrong[0]]!r} in a sequence" if len(wrong) else "an empty sequence",
+            expected="nucleotide letters (IUPAC)",
+            remedy="is this the column of sequences? correct the line, or take it out",
         )
-    if not len(codes):
-        raise error(where, "an empty sequence", expected="nucleotide letters")
     return codes
 
 

@@ -72,7 +72,7 @@ def run_experiment(  # noqa: PLR0913
     model = TrainedModel(spec, members, provenance=dict(provenance))
     engine = Engine(model, device=device, threads=threads)
     sample = _sample(split, seed=config.seed)
-    positives = sample.take(np.flatnonzero(_sought(spec, sample)))
+    positives = _take_positives(split.train, spec, seed=config.seed)
     baselines = _fit_baselines(sample, spec)
     metrics, predictions = evaluate_model(engine, split.test, baselines, seed=config.seed)
     sides = {"validation": split.validation, "train": sample}
@@ -127,19 +127,34 @@ def _evaluate(
 
 def _sample(split: Split, *, seed: int) -> LabelledSequences:
     """Take at most `_MOST_ROWS` training rows, and the shuffles of the positives among them."""
-    rows = np.random.default_rng([seed, 5]).permutation(len(split.train))[:_MOST_ROWS]
-    sample = split.train.take(np.sort(rows))
+    sample = _draw_rows(split.train, np.ones(len(split.train), dtype=np.bool_), seed)
     if split.shuffles:
         return add_shuffles(sample, ratio=split.shuffles, seed=seed)
     return sample
 
 
-def _sought(spec: ModelSpec, sample: LabelledSequences) -> NDArray[np.bool_]:
-    """Mark the rows that hold sites: positives, or the highest tenth of a regression."""
+def _draw_rows(data: LabelledSequences, allowed: NDArray[np.bool_], seed: int) -> LabelledSequences:
+    """Take at most `_MOST_ROWS` of the allowed rows (n,), in their order."""
+    rows = np.random.default_rng([seed, 5]).permutation(np.flatnonzero(allowed))[:_MOST_ROWS]
+    return data.take(np.sort(rows))
+
+
+def _take_positives(data: LabelledSequences, spec: ModelSpec, *, seed: int) -> LabelledSequences:
+    """Take rows that hold sites, however few they are; their targets say for which tasks."""
+    positive = _sought(data.targets, spec)
+    targets = np.where(positive, np.float32(1), np.float32(0))
+    return _draw_rows(replace(data, targets=targets), np.asarray(positive.any(axis=1)), seed)
+
+
+def _sought(targets: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.bool_]:
+    """Mark the targets (n, tasks) of sites: positives, or the highest tenth of a regression."""
     if spec.task_kind != "regression":
-        return sample.positive
-    high = np.nanquantile(sample.targets, 0.9, axis=0)
-    return np.asarray((sample.targets >= high).any(axis=1))
+        return np.asarray(targets > 0.5)
+    lowest = [
+        np.quantile(column[~np.isnan(column)], 0.9) if (~np.isnan(column)).any() else np.inf
+        for column in targets.T
+    ]
+    return np.asarray(targets >= np.array(lowest, dtype=np.float32))
 
 
 def _fit_baselines(sample: LabelledSequences, spec: ModelSpec) -> dict[str, Baseline]:
@@ -151,7 +166,15 @@ def _fit_baselines(sample: LabelledSequences, spec: ModelSpec) -> dict[str, Base
 
 
 def _reference(engine: Engine, positives: LabelledSequences) -> NDArray[np.float32]:
-    """Give the scores (tasks, quantiles) of the positives at even quantiles."""
+    """Give the scores (tasks, quantiles) of each task's positives at even quantiles.
+
+    A task without positives is measured by those of the others.
+    """
+    if not len(positives):
+        return np.zeros((0, 0), dtype=np.float32)
     logits = engine.predict(positives.sequences.codes).logits
-    quantiles = np.quantile(logits, np.linspace(0, 1, _QUANTILES), axis=0)
-    return np.ascontiguousarray(quantiles.T, dtype=np.float32)
+    rows = []
+    for task, column in enumerate(logits.T):
+        own = column[positives.targets[:, task] > 0.5]
+        rows.append(np.quantile(own if len(own) else column, np.linspace(0, 1, _QUANTILES)))
+    return np.array(rows, dtype=np.float32)

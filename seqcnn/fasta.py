@@ -2,29 +2,36 @@
 
 import contextlib
 import gzip
+import logging
 import os
 import re
 import tempfile
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
-import pyfaidx
 import pysam
+from numpy.typing import NDArray
 
 from seqcnn.dna import INVALID, Codes, encode
 from seqcnn.errors import FastaError
-from seqcnn.files import check_readable, compression, read_bytes
+from seqcnn.files import check_file, compression, open_binary
 
 __all__ = ["Genome", "open_genome", "read_fasta_records"]
 
+_log = logging.getLogger(__name__)
+
 _CACHE_BASES = 600_000_000
-_HEADER = re.compile(rb"^>[ \t]*([^\s]*)[^\n]*", re.MULTILINE)
+_HEADER = re.compile(rb"\s*>[ \t]*(\S*)[^\n]*\n")
 _BLANK = b" \t\r\n"
+_BOM = b"\xef\xbb\xbf"
+_LONGEST_GAP = 1 << 16
+"""Bytes of a header line, at most, in a FASTA that is read by index."""
 
 
 class Genome:
@@ -38,17 +45,10 @@ class Genome:
         Length in bases of each contig, in the order of the file.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        contigs: dict[str, int],
-        fetch: Callable[[str], Codes],
-        resources: contextlib.ExitStack,
-    ) -> None:
+    def __init__(self, path: Path, contigs: dict[str, int], fetch: Callable[[str], Codes]) -> None:
         self.path = path
         self.contigs = contigs
         self._fetch = fetch
-        self._resources = resources
         self._cache: OrderedDict[str, Codes] = OrderedDict()
 
     def codes(self, contig: str) -> Codes:
@@ -61,7 +61,12 @@ class Genome:
         """
         if contig not in self._cache:
             if contig not in self.contigs:
-                raise FastaError(self.path, f"no contig {contig!r}")
+                raise FastaError(
+                    self.path,
+                    f"no contig {contig!r}",
+                    expected=f"one of {', '.join(list(self.contigs)[:5])}, ...",
+                    remedy="is this the right genome build?",
+                )
             codes = self._fetch(contig)
             codes.flags.writeable = False
             self._make_room(len(codes))
@@ -75,8 +80,8 @@ class Genome:
             self._cache.popitem(last=False)
 
     def close(self) -> None:
-        """Close the file and remove a temporary index."""
-        self._resources.close()
+        """Let go of the contigs in memory."""
+        self._cache.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -98,18 +103,30 @@ def open_genome(path: Path) -> Genome:
     FastaError
         When the file is absent, empty, cut, no FASTA, or names a contig twice.
     """
-    check_readable(path, FastaError)
+    check_file(path, FastaError)
+    with open_binary(path, FastaError) as handle:
+        _refuse_no_fasta(path, handle.read(4096))
     kind = compression(path)
     if kind == "gzip":
+        _log.info("%s: read into memory as a whole; bgzip needs less", path)
+    index = None if kind == "gzip" else _indexed_contigs(path, kind)
+    if index is None:
         return _open_in_memory(path)
-    _refuse_no_fasta(path, kind)
-    with contextlib.ExitStack() as resources:
+
+    def fetch(name: str) -> Codes:
         try:
-            contigs, fetch = (_open_plain if kind == "plain" else _open_bgzip)(path, resources)
-        except pyfaidx.FastaIndexingError:
-            # Lines of unequal length cannot be indexed; they can be read.
-            return _open_in_memory(path)
-        return Genome(path, contigs, fetch, resources.pop_all())
+            raw = next(_read_spans(path, index.blocks, [index.spans[name]]))
+        except (OSError, EOFError, zlib.error) as problem:
+            raise _damaged(path, f"{name} cannot be read ({problem})") from problem
+        codes = _encode(path, name, raw)
+        if len(codes) != index.lengths[name]:
+            raise _damaged(path, f"{name} has not the {index.lengths[name]} bases of its index")
+        return codes
+
+    return Genome(path, index.lengths, fetch)
+
+
+# --- records, read one after the other -------------------------------------------------------
 
 
 def read_fasta_records(path: Path) -> list[tuple[str, Codes]]:
@@ -124,47 +141,104 @@ def read_fasta_records(path: Path) -> list[tuple[str, Codes]]:
         different sequences.
     """
     records: dict[str, Codes] = {}
-    for name, codes in _parse_records(path, read_bytes(path, FastaError)):
-        if name in records and not np.array_equal(records[name], codes):
+    repeated = 0
+    for name, codes in _read_records(path):
+        if name not in records:
+            records[name] = codes
+        elif np.array_equal(records[name], codes):
+            repeated += 1
+        else:
             raise _duplicate(path, name)
-        records.setdefault(name, codes)
+    if repeated:
+        _log.warning("%s: %d records left out that stand there twice", path, repeated)
     return list(records.items())
 
 
-def _parse_records(path: Path, data: bytes) -> Iterator[tuple[str, Codes]]:
-    headers = list(_HEADER.finditer(data))
-    if not headers or data[: headers[0].start()].strip(b"\xef\xbb\xbf" + _BLANK):
-        raise _no_fasta(path, data[:20])
-    ends = [header.start() for header in headers[1:]] + [len(data)]
-    for number, (header, end) in enumerate(zip(headers, ends, strict=True), start=1):
-        name = header.group(1).decode("latin-1")
+def _open_in_memory(path: Path) -> Genome:
+    contigs: dict[str, Codes] = {}
+    for name, codes in _read_records(path):
+        if name in contigs:
+            raise _duplicate(path, name)
+        contigs[name] = codes
+    return Genome(path, {name: len(codes) for name, codes in contigs.items()}, contigs.__getitem__)
+
+
+def _read_records(path: Path) -> Iterator[tuple[str, Codes]]:
+    with open_binary(path, FastaError) as handle:
+        name, sequence = "", bytearray()
+        for number, line in enumerate(_lines(handle), start=1):
+            if not line.startswith(b">"):
+                if not name and line.strip():
+                    raise _no_fasta(path, line[:20])
+                sequence += line
+                continue
+            if name:
+                yield name, _encode(path, name, bytes(sequence))
+            name, sequence = _name(line), bytearray()
+            if not name:
+                raise FastaError(
+                    f"{path}:{number}",
+                    "no name after '>'",
+                    expected="a name for each sequence",
+                    remedy="give it one, or remove the record",
+                )
         if not name:
-            raise FastaError(f"{path}: record {number}", "no name after '>'")
-        yield name, _encode(path, name, data[header.end() : end])
+            raise _no_fasta(path, b"")
+        yield name, _encode(path, name, bytes(sequence))
+
+
+def _lines(handle: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield lines that end in LF, CRLF, or CR alone, without a byte-order mark."""
+    for i, raw in enumerate(handle):
+        line = raw if i else raw.removeprefix(_BOM)
+        if b"\r" in line[:-2]:
+            yield from line.splitlines(keepends=True)
+        else:
+            yield line
+
+
+def _name(header: bytes) -> str:
+    words = header[1:].split(maxsplit=1)
+    return _spell(words[0]) if words else ""
+
+
+def _spell(name: bytes) -> str:
+    return name.decode("utf-8", "backslashreplace")
 
 
 def _encode(path: Path, name: str, raw: bytes) -> Codes:
     sequence = raw.translate(None, _BLANK)
     codes = encode(sequence)
-    wrong = np.flatnonzero(codes == INVALID)
-    if len(wrong):
-        position = int(wrong[0])
-        letter = chr(sequence[position])
+    if not len(codes):
         raise FastaError(
             f"{path}: {name}",
-            f"letter {letter!r} at position {position + 1}",
+            "no sequence under the name",
+            expected="bases",
+            remedy="remove the record, or is the file cut?",
+        )
+    if codes.max() == INVALID:
+        position = int((codes == INVALID).argmax())
+        raise FastaError(
+            f"{path}: {name}",
+            f"letter {chr(sequence[position])!r} at position {position + 1}",
             expected="nucleotide letters (IUPAC)",
             remedy="is this a protein file?",
         )
-    if not len(codes):
-        raise FastaError(f"{path}: {name}", "no sequence under the name", expected="bases")
     return codes
 
 
+def _refuse_no_fasta(path: Path, head: bytes) -> None:
+    if not head.removeprefix(_BOM).lstrip(_BLANK).startswith(b">"):
+        raise _no_fasta(path, head[:20])
+
+
 def _no_fasta(path: Path, head: bytes) -> FastaError:
-    shown = head.decode("latin-1").splitlines()[:1]
+    shown = head.strip().split(b"\n")[0].strip().decode("latin-1")
     return FastaError(
-        path, f"starts with {shown[0] if shown else ''!r}", expected="a FASTA file ('>name')"
+        path,
+        f"starts with {shown!r}",
+        expected="a FASTA file ('>name', and the sequence under it)",
+        remedy="name a FASTA file",
     )
 
 
@@ -177,91 +251,134 @@ def _duplicate(path: Path, name: str) -> FastaError:
     )
 
 
-def _refuse_no_fasta(path: Path, kind: str) -> None:
-    opener = path.open("rb") if kind == "plain" else gzip.open(path, "rb")
-    try:
-        with opener as handle:
-            head = handle.read(4096)
-    except (OSError, EOFError, zlib.error) as problem:
-        raise FastaError(path, f"the bgzip file is damaged ({problem})") from problem
-    if not head.lstrip(b"\xef\xbb\xbf" + _BLANK).startswith(b">"):
-        raise _no_fasta(path, head[:20])
-
-
-def _open_in_memory(path: Path) -> Genome:
-    contigs: dict[str, Codes] = {}
-    for name, codes in _parse_records(path, read_bytes(path, FastaError)):
-        if name in contigs:
-            raise _duplicate(path, name)
-        contigs[name] = codes
-    lengths = {name: len(codes) for name, codes in contigs.items()}
-    return Genome(path, lengths, contigs.__getitem__, contextlib.ExitStack())
-
-
-_Opened = tuple[dict[str, int], Callable[[str], Codes]]
-
-
-def _open_plain(path: Path, resources: contextlib.ExitStack) -> _Opened:
-    index = _index_place(path, resources, [".fai"])
-    try:
-        faidx = pyfaidx.Faidx(str(path), indexname=f"{index}.fai", as_raw=True)
-    except ValueError as problem:
-        Path(f"{index}.fai").unlink(missing_ok=True)
-        raise _duplicate(path, str(problem).split('"')[1::2][0]) from problem
-    resources.callback(faidx.close)
-    contigs = {name: int(entry.rlen) for name, entry in faidx.index.items()}
-
-    def fetch(contig: str) -> Codes:
-        return _encode(path, contig, str(faidx.fetch(contig, 1, contigs[contig])).encode("latin-1"))
-
-    return contigs, fetch
-
-
-def _open_bgzip(path: Path, resources: contextlib.ExitStack) -> _Opened:
-    index = _index_place(path, resources, [".fai", ".gzi"])
-    if not Path(f"{index}.fai").exists():
-        _build_bgzip_index(path, index)
-    fasta = pysam.FastaFile(
-        str(path), filepath_index=f"{index}.fai", filepath_index_compressed=f"{index}.gzi"
+def _damaged(path: Path, what: str) -> FastaError:
+    return FastaError(
+        path,
+        what,
+        expected="a whole file that does not change while it is read",
+        remedy=f"copy or make it again, and remove {path.name}.fai",
     )
-    resources.callback(fasta.close)
-    contigs = dict(zip(fasta.references, fasta.lengths, strict=True))
-
-    def fetch(contig: str) -> Codes:
-        try:
-            sequence = fasta.fetch(contig)
-        except (OSError, ValueError) as problem:
-            raise FastaError(path, f"{contig} cannot be read: the file is damaged") from problem
-        return _encode(path, contig, sequence.encode("latin-1"))
-
-    return contigs, fetch
 
 
-def _build_bgzip_index(path: Path, index: Path) -> None:
-    # htslib keeps only the first of two equal names, with a word on stderr.
-    seen: set[str] = set()
-    for name, _ in _parse_records(path, read_bytes(path, FastaError)):
-        if name in seen:
-            raise _duplicate(path, name)
-        seen.add(name)
-    made = [f"{index}.{os.getpid()}{suffix}" for suffix in (".fai", ".gzi")]
-    try:
-        pysam.faidx("--fai-idx", made[0], "--gzi-idx", made[1], str(path))
-    except pysam.utils.SamtoolsError as problem:
-        raise pyfaidx.FastaIndexingError(str(problem)) from problem
-    for name, suffix in zip(made, (".fai", ".gzi"), strict=True):
-        Path(name).replace(f"{index}{suffix}")
+# --- contigs, read by index ------------------------------------------------------------------
 
 
-def _index_place(path: Path, resources: contextlib.ExitStack, suffixes: list[str]) -> Path:
-    """Give the stem of the index files: beside the FASTA, or in a temporary folder."""
+@dataclass(frozen=True)
+class _Index:
+    """Where the bases of each contig stand in the FASTA text, in the order of the file."""
+
+    lengths: dict[str, int]
+    spans: dict[str, tuple[int, int]]
+    """First byte, and the byte after the last base."""
+    blocks: NDArray[np.uint64] | None
+    """Of bgzip: (packed byte, unpacked byte) at which each block begins (n, 2)."""
+
+
+def _indexed_contigs(path: Path, kind: str) -> _Index | None:
+    """Load the index beside the FASTA, or make it; None where the file cannot be indexed."""
+    suffixes = [".fai"] if kind == "plain" else [".fai", ".gzi"]
     beside = [Path(f"{path}{suffix}") for suffix in suffixes]
     modified = path.stat().st_mtime
-    if all(file.exists() and file.stat().st_mtime >= modified for file in beside):
-        return path
-    if os.access(path.parent, os.W_OK):
-        for file in beside:
-            file.unlink(missing_ok=True)
-        return path
-    folder = resources.enter_context(tempfile.TemporaryDirectory(prefix="seqcnn-"))
-    return Path(folder) / path.name
+    with contextlib.suppress(OSError):  # there is none
+        if all(file.stat().st_mtime >= modified for file in beside):
+            index = _load_index(path, beside)
+            if index:
+                return index
+    with contextlib.ExitStack() as stack:
+        made = _make_index(path, suffixes, stack)
+        index = _load_index(path, made) if made else None
+        if not index or list(index.lengths) != _names(path):
+            return None
+        for file, place in zip(made, beside, strict=True):
+            with contextlib.suppress(OSError):  # a read-only folder
+                os.utime(file, (max(modified, file.stat().st_mtime),) * 2)
+                file.replace(place)
+        return index
+
+
+def _make_index(path: Path, suffixes: list[str], stack: contextlib.ExitStack) -> list[Path]:
+    """Let htslib index a FASTA, in a folder of its own: several processes may do so at once."""
+    try:
+        folder = tempfile.TemporaryDirectory(dir=path.parent, prefix=".seqcnn-")
+    except OSError:  # a read-only folder
+        folder = tempfile.TemporaryDirectory(prefix="seqcnn-")
+    files = [Path(stack.enter_context(folder)) / f"index{suffix}" for suffix in suffixes]
+    options = zip(("--fai-idx", "--gzi-idx"), map(str, files), strict=False)
+    loudness = pysam.set_verbosity(0)
+    try:
+        pysam.faidx(*[word for option in options for word in option], str(path.absolute()))
+    except pysam.utils.SamtoolsError:
+        return []
+    finally:
+        pysam.set_verbosity(loudness)
+    return files
+
+
+def _load_index(path: Path, files: list[Path]) -> _Index | None:
+    """Load an index; None where it is damaged, or of another file."""
+    lengths, spans = {}, {}
+    try:
+        for line in files[0].read_bytes().splitlines():
+            name, *fields = line.split(b"\t")
+            length, offset, bases, width = map(int, fields)
+            lines, rest = divmod(length - 1, bases)
+            lengths[_spell(name)] = length
+            spans[_spell(name)] = offset, offset + lines * width + rest + 1
+        blocks = _load_blocks(files[1]) if files[1:] else None
+    except (ValueError, ZeroDivisionError):
+        return None
+    index = _Index(lengths, spans, blocks)
+    return index if _fits(path, index) else None
+
+
+def _load_blocks(file: Path) -> NDArray[np.uint64]:
+    table = np.fromfile(file, dtype="<u8")
+    if not len(table):
+        raise ValueError(file)
+    start = np.zeros((1, 2), dtype=np.uint64)
+    return np.concatenate([start, table[1:].reshape(int(table[0]), 2)])
+
+
+def _fits(path: Path, index: _Index) -> bool:
+    """Tell whether before each sequence of an index stands its name, and nothing else."""
+    if not index.spans:
+        return False
+    starts, ends = zip(*index.spans.values(), strict=True)
+    gaps = list(zip((0, *ends), (*starts, ends[-1] + _LONGEST_GAP), strict=True))
+    if any(not 0 < end - start <= _LONGEST_GAP for start, end in gaps):
+        return False
+    try:
+        texts = _read_spans(path, index.blocks, gaps)
+        for name, text in zip(index.spans, texts, strict=False):
+            header = _HEADER.fullmatch(text)
+            if not (name and header and _spell(header[1]) == name):
+                return False
+        rest = next(_read_spans(path, index.blocks, gaps[-1:]))
+    except (OSError, EOFError, zlib.error):
+        return False
+    return len(rest) < _LONGEST_GAP and not rest.strip()
+
+
+def _read_spans(
+    path: Path, blocks: NDArray[np.uint64] | None, spans: Iterable[tuple[int, int]]
+) -> Iterator[bytes]:
+    """Yield the FASTA text from byte to byte, of plain or bgzip."""
+    with path.open("rb") as handle:
+        if blocks is None:
+            for start, end in spans:
+                handle.seek(start)
+                yield handle.read(end - start)
+            return
+        text, base = gzip.GzipFile(fileobj=handle), 0
+        for start, end in spans:
+            if not 0 <= start - base - text.tell() <= _LONGEST_GAP:
+                packed, unpacked = blocks[np.searchsorted(blocks[:, 1], start, side="right") - 1]
+                handle.seek(int(packed))
+                text, base = gzip.GzipFile(fileobj=handle), int(unpacked)
+            text.seek(start - base)
+            yield text.read(end - start)
+
+
+def _names(path: Path) -> list[str]:
+    with open_binary(path, FastaError) as handle:
+        return [_name(line) for line in handle if line.startswith(b">")]

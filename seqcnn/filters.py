@@ -5,7 +5,8 @@ a detector's activation exceeds half of its maximum is a site of it. Sites are e
 sides, for a detector may see only part of a motif: aligned at the detector, the rest appears.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,17 +14,33 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seqcnn.architectures.base import SequenceNetwork
 from seqcnn.dna import UNKNOWN, Codes, reverse_complement
 from seqcnn.engine import Engine
 from seqcnn.engine.strands import reverse_complement_one_hot
-from seqcnn.motifs import Motif, trim_motif
+from seqcnn.motifs import Background, Motif, trim_motif
 
-__all__ = ["detector_importance", "extract_motifs"]
+__all__ = ["count_sites", "detector_importance", "extract_motifs"]
 
 FLANK = 10
 MOST_SITES = 20_000
 FEWEST_SITES = 10
 TRIM_BITS = 0.25
+
+_MOST_WAITING = 4_000_000
+_MOST_ROWS = 2000  # sequences on which importance is measured
+_SMALLEST_SIGNAL = 1e-20  # below it, a covariance of logits is rounding
+
+_SITE = np.dtype(
+    [
+        ("row", np.int64),
+        ("strand", np.int8),
+        ("detector", np.int32),
+        ("position", np.int32),
+        ("activation", np.float32),
+    ]
+)
+Sites = NDArray[np.void]
 
 
 def extract_motifs(
@@ -49,8 +66,7 @@ def extract_motifs(
     ----------
     Kelley et al. 2016, doi:10.1101/gr.200535.115
     """
-    counts = np.bincount(positives[positives < UNKNOWN], minlength=4) + 1.0
-    background = tuple((counts / counts.sum()).tolist())
+    background = _background(positives, engine.spec.strands)
     motifs = []
     for member, shares in enumerate(importance):
         prefix = f"member{member + 1}_" if len(importance) > 1 else ""
@@ -64,10 +80,28 @@ def extract_motifs(
     return sorted(motifs, key=lambda motif: -motif.importance)
 
 
+def _background(codes: Codes, strands: str) -> Background:
+    """Measure the frequencies of A, C, G, T on the strands where sites are looked for."""
+    counts = np.bincount(codes[codes < UNKNOWN], minlength=4) + 1.0
+    if strands != "single":
+        counts = counts + counts[::-1]
+    a, c, g, t = (counts / counts.sum()).tolist()
+    return a, c, g, t
+
+
 def count_sites(
     engine: Engine, codes: Codes, *, member: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Count the letters of each detector's sites.
+
+    Parameters
+    ----------
+    engine
+        The model.
+    codes
+        Sequences (n, length).
+    member
+        Which network of the ensemble.
 
     Returns
     -------
@@ -75,72 +109,86 @@ def count_sites(
         PFMs (detectors, 4, width + 2 * `FLANK`) and the number of sites (detectors,).
     """
     network = engine.networks[member]
+    number = network.detectors.shape[0]
+    width = network.detector_width + 2 * FLANK
+    sites = _find_sites(engine, codes, network)
+    letters = _site_letters(codes, sites, offset=network.detector_padding + FLANK, width=width)
+    detectors = sites["detector"].astype(np.int64)
+    return _count_letters(letters, detectors, number), np.bincount(detectors, minlength=number)
 
-    def strands(one_hot: Tensor, rows: int) -> list[Tensor]:
-        both = [one_hot[:rows], reverse_complement_one_hot(one_hot)[:rows]]
-        return both[:1] if engine.spec.strands == "single" else both
+
+def _find_sites(engine: Engine, codes: Codes, network: SequenceNetwork) -> Sites:
+    """List the sites of all detectors, for each the strongest `MOST_SITES`."""
+    number = 1 if engine.spec.strands == "single" else 2
+
+    def detect(one_hot: Tensor, rows: int) -> Tensor:
+        both = [one_hot, reverse_complement_one_hot(one_hot)][:number]
+        return torch.stack([network.detect(strand)[:rows] for strand in both], dim=1)
 
     def maxima(one_hot: Tensor, rows: int) -> Tensor:
-        scores = [network.detect(strand) for strand in strands(one_hot, rows)]
-        return torch.stack([s.amax(dim=(0, 2)) for s in scores]).amax(dim=0)
+        return detect(one_hot, rows).amax(dim=(0, 1, 3))
 
-    highest = torch.stack(list(engine.map_blocks(codes, maxima))).amax(dim=0)
-    least = network.activate(highest)[:, None] / 2  # (detectors, 1)
+    kept = np.empty(0, dtype=_SITE)
+    found = list(engine.map_blocks(codes, maxima))
+    if not found:
+        return kept
+    with torch.inference_mode():
+        least = network.activate(torch.stack(found).amax(dim=0)) / 2  # (detectors,)
 
-    def hits(one_hot: Tensor, rows: int) -> list[NDArray[np.float64]]:
-        return [
-            _hits(network.activate(network.detect(strand)), least)
-            for strand in strands(one_hot, rows)
-        ]
+    def fire(one_hot: Tensor, rows: int) -> Sites:
+        return _list_sites(network.activate(detect(one_hot, rows)), least)
 
-    found = [
-        _numbered(parts, block * engine.block)
-        for block, parts in enumerate(engine.map_blocks(codes, hits))
-    ]
-    table = np.concatenate([rows for parts in found for rows in parts])
-    table = _strongest(table)
-    width = network.detector_width + 2 * FLANK
-    offset = network.detector_padding + FLANK
-    letters = _site_letters(codes, table, offset=offset, width=width)
-    detectors = table[:, 2].astype(np.int64)
-    return _count_letters(letters, detectors, len(highest)), np.bincount(
-        detectors, minlength=len(highest)
-    )
+    waiting: list[Sites] = []
+    for block, sites in enumerate(engine.map_blocks(codes, fire)):
+        sites["row"] += block * engine.block
+        waiting.append(sites)
+        # A detector that fires everywhere has a site at each position of each sequence: raise
+        # the bar for what follows.
+        if sum(map(len, waiting)) > _MOST_WAITING:
+            kept, waiting = _keep_strongest(np.concatenate([kept, *waiting])), []
+            least = torch.maximum(least, _weakest_kept(kept, least))
+    return _keep_strongest(np.concatenate([kept, *waiting]))
 
 
-def _hits(activations: Tensor, least: Tensor) -> NDArray[np.float64]:
-    """List activations (n, detectors, positions) above `least`: row, detector, position, value."""
-    places = ((activations > least) & (activations > 0)).nonzero()  # (hits, 3)
-    values = activations[tuple(places.T)]
-    return np.column_stack([places.cpu().numpy(), values.cpu().numpy()]).astype(np.float64)
+def _list_sites(activations: Tensor, least: Tensor) -> Sites:
+    """List activations (n, strands, detectors, positions) above `least` (detectors,)."""
+    fires = (activations > least[:, None]) & (activations > 0)
+    places = fires.nonzero().T  # (4, sites), row by row
+    sites = np.empty(places.shape[1], dtype=_SITE)
+    for name, column in zip(("row", "strand", "detector", "position"), places, strict=True):
+        sites[name] = column.cpu().numpy()
+    sites["activation"] = activations[tuple(places)].cpu().numpy()
+    return sites
 
 
-def _numbered(strands: Sequence[NDArray[np.float64]], first: int) -> list[NDArray[np.float64]]:
-    """Put the strand (0 or 1) before each hit, and number rows from the first of all blocks."""
-    offset = np.array([first, 0, 0, 0])
-    return [
-        np.column_stack([np.full(len(rows), strand), rows + offset])
-        for strand, rows in enumerate(strands)
-    ]
+def _keep_strongest(sites: Sites) -> Sites:
+    """Keep the `MOST_SITES` strongest of each detector; of equal ones, the first."""
+    # The bits of positive floats have the order of their values.
+    falling = np.uint64(2**32 - 1) - sites["activation"].view(np.uint32)
+    key = sites["detector"].astype(np.uint64) << np.uint64(32) | falling
+    ordered = sites[np.argsort(key, kind="stable")]
+    first = np.searchsorted(ordered["detector"], ordered["detector"], side="left")
+    return ordered[np.arange(len(ordered)) - first < MOST_SITES]
 
 
-def _strongest(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Keep the `MOST_SITES` strongest hits of each detector."""
-    order = np.lexsort((table[:, 3], table[:, 1], table[:, 0], -table[:, 4], table[:, 2]))
-    table = table[order]
-    first = np.searchsorted(table[:, 2], table[:, 2], side="left")
-    return table[np.arange(len(table)) - first < MOST_SITES]
+def _weakest_kept(sites: Sites, least: Tensor) -> Tensor:
+    """Give the activation (detectors,) above which a site is still wanted, 0 where any is."""
+    counts = np.bincount(sites["detector"], minlength=len(least))
+    last = np.cumsum(counts) - 1
+    full = counts == MOST_SITES
+    weakest = np.where(full, sites["activation"][last.clip(0)], 0)
+    return torch.from_numpy(weakest.astype(np.float32)).to(least.device)
 
 
-def _site_letters(codes: Codes, table: NDArray[np.float64], *, offset: int, width: int) -> Codes:
+def _site_letters(codes: Codes, sites: Sites, *, offset: int, width: int) -> Codes:
     """Cut the extended sites (sites, width) out; off the sequence they are N."""
     margin = ((0, 0), (offset, width))
     padded = np.pad(codes, margin, constant_values=UNKNOWN)
     other = np.pad(reverse_complement(codes), margin, constant_values=UNKNOWN)
-    strand, row, _, position = table[:, :4].astype(np.int64).T
-    columns = position[:, None] + np.arange(width)
-    forward, reverse = (side[row[:, None], columns] for side in (padded, other))
-    return np.asarray(np.where(strand[:, None] == 0, forward, reverse), dtype=np.uint8)
+    both = np.stack([padded, other])
+    columns = sites["position"][:, None] + np.arange(width)
+    letters: Codes = both[sites["strand"][:, None], sites["row"][:, None], columns]
+    return letters
 
 
 def _count_letters(
@@ -159,44 +207,62 @@ def detector_importance(
 
     The signal is the covariance of target and logit over the sequences, averaged over the
     tasks; a detector is taken out by setting its features to their mean. For a linear head the
-    shares add up to 1.
+    shares add up to 1. Where target and logit do not rise together, nothing of that kind can be
+    lost: there the model's own logits stand for the targets.
 
     Parameters
     ----------
     engine
         The model.
     codes
-        Sequences (n, length), positives and negatives.
+        Sequences (n, length), positives and negatives; of more than 2000, so many at even
+        distances.
     targets
-        Their targets (n, tasks); without them the model's own logits.
+        Their targets (n, tasks), NaN where missing; without them the model's own logits.
     member
         Which network of the ensemble.
 
     Returns
     -------
     NDArray
-        Array (detectors,).
+        Array (detectors,); 0 for a model that says the same of every sequence.
     """
     network = engine.networks[member]
-    features = engine.features(codes, member=member)
+    chosen = np.linspace(0, len(codes) - 1, min(len(codes), _MOST_ROWS)).astype(np.int64)
+    features = engine.features(codes[chosen], member=member)
     full = engine.weigh(features, member=member).cpu().numpy()
-    wanted = full if targets is None else targets
-    signal = _covariance(wanted, full)
-    means = torch.cat(features).mean(dim=0)
-    shares = []
-    for detector in range(int(network.detectors.shape[0])):
-        columns = network.features_of(detector)
-        without = [strand.clone() for strand in features]
-        for strand in without:
-            strand[:, columns] = means[columns]
-        left = _covariance(wanted, engine.weigh(without, member=member).cpu().numpy())
-        shares.append(np.nanmean((signal - left) / np.where(signal > 0, signal, np.nan)))
-    return np.nan_to_num(np.array(shares))
+    wanted = full if targets is None else targets[chosen].astype(np.float64)
+    wanted = np.where(_covariance(wanted, full) > 0, wanted, full)
+    signal = _covariance(wanted, full)  # (tasks,)
+    tasks = signal > _SMALLEST_SIGNAL
+    shares = np.zeros(network.detectors.shape[0])
+    if not tasks.any():
+        return shares
+    for detector in range(len(shares)):
+        with _silenced(features, network.features_of(detector)):
+            without = engine.weigh(features, member=member).cpu().numpy()
+        left = _covariance(wanted, without)
+        shares[detector] = ((signal - left)[tasks] / signal[tasks]).mean()
+    return shares
 
 
-def _covariance(targets: NDArray[np.floating], logits: NDArray[np.float64]) -> NDArray[np.float64]:
+@contextlib.contextmanager
+def _silenced(features: Sequence[Tensor], columns: list[int]) -> Iterator[None]:
+    """Set columns to their mean over all strands for the length of a block."""
+    kept = [strand[:, columns].clone() for strand in features]
+    mean = torch.cat(kept).mean(dim=0)
+    try:
+        for strand in features:
+            strand[:, columns] = mean
+        yield
+    finally:
+        for strand, values in zip(features, kept, strict=True):
+            strand[:, columns] = values
+
+
+def _covariance(targets: NDArray[np.float64], logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Covariance of each task's column over the rows whose target is known."""
     known = ~np.isnan(targets)
     number = np.maximum(known.sum(axis=0), 1)
-    centred = targets - np.nanmean(targets, axis=0)
+    centred = targets - np.where(known, targets, 0).sum(axis=0) / number
     return np.asarray((np.where(known, centred, 0) * logits).sum(axis=0) / number)

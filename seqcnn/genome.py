@@ -2,18 +2,21 @@
 
 BED
     Tab (or space) separated; at least contig, start, end (0-based, half-open); then optionally
-    name, score, strand. A file with ten columns whose 7th to 10th are numbers is a narrowPeak:
-    its 10th column is the summit's distance from the start (-1: none). ``#``, ``track``,
-    ``browser`` and empty lines are passed over. Plain, gzip or bgzip.
+    name, score, strand. A file whose first line has ten columns, and numbers in the 7th to 10th,
+    is a narrowPeak: its 10th column is the summit's distance from the start (-1: none). Lines
+    that are empty, or begin with ``#`` or the words ``track`` or ``browser``, are passed over.
+    Plain, gzip or bgzip.
 
 FASTA
-    Plain, gzip or bgzip; IUPAC letters of either case; any line ending. Plain and bgzip files
-    are read by index, one contig at a time; an index that is missing or older than its FASTA is
-    made beside it, or, where the folder is read-only, in a temporary folder. A gzip file that is
-    not bgzip, or one with ragged lines, is read into memory as a whole.
+    Plain, gzip or bgzip; IUPAC letters of either case; any line ending; each name, up to its
+    first blank, once. Plain and bgzip files are read by index, one contig at a time; an index
+    that is missing, older than its FASTA, or of another FASTA, is made beside it, or, where the
+    folder is read-only, for this run alone. A gzip file that is not bgzip, or one with ragged
+    lines, is read into memory as a whole.
 """
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,10 +124,13 @@ def gather_windows(contig_codes: Codes, starts: NDArray[np.int64], length: int) 
     if size >= length and inside.all():
         view = np.lib.stride_tricks.sliding_window_view(contig_codes, length)
         return np.asarray(view[starts], dtype=np.uint8)
-    positions = starts[:, None] + np.arange(length)
-    known = (positions >= 0) & (positions < size)
-    windows = np.full(positions.shape, UNKNOWN, dtype=np.uint8)
-    windows[known] = contig_codes[positions[known]]
+    windows = np.full((len(starts), length), UNKNOWN, dtype=np.uint8)
+    if size >= length and inside.any():
+        windows[inside] = gather_windows(contig_codes, starts[inside], length)
+    for row in np.flatnonzero(~inside):
+        start, end = max(0, int(starts[row])), min(size, int(starts[row]) + length)
+        if start < end:
+            windows[row, start - starts[row] : end - starts[row]] = contig_codes[start:end]
     return windows
 
 
@@ -157,8 +163,11 @@ def extract_windows(intervals: Sequence[Interval], genome: Genome) -> Codes:
 
 def fit_length(codes: Codes, length: int) -> Codes:
     """Bring one sequence (n,) to `length`: cut, or pad with N, on both sides alike."""
-    start, _ = window_bounds(len(codes) // 2, length)
-    return gather_windows(codes, np.array([start]), length)[0]
+    start, end = window_bounds(len(codes) // 2, length)
+    if start >= 0 and end <= len(codes):
+        return codes[start:end]
+    fitted: Codes = gather_windows(codes, np.array([start]), length)[0]
+    return fitted
 
 
 def read_bed(path: Path) -> list[Interval]:
@@ -169,44 +178,88 @@ def read_bed(path: Path) -> list[Interval]:
     BedError
         With file and line, for a line that is no interval, and for a file without any.
     """
-    rows = [
-        (number, line.split("\t") if "\t" in line else line.split())
-        for number, line in numbered_lines(path, BedError)
-        if line.strip() and not line.startswith(("#", "track", "browser"))
-    ]
-    if not rows:
-        raise BedError(path, "no interval in the file", expected="at least one line of BED")
-    narrow = all(_is_narrow_peak(fields) for _, fields in rows)
-    return [_parse_bed(f"{path}:{number}", number, fields, narrow) for number, fields in rows]
+    intervals: list[Interval] = []
+    narrow = False
+    for number, line in numbered_lines(path, BedError):
+        fields = line.split("\t") if "\t" in line else line.split()
+        if not line.strip() or line.startswith("#") or fields[0].split()[:1] in _NO_INTERVAL:
+            continue
+        narrow = narrow or (not intervals and _is_narrow_peak(fields))
+        intervals.append(_parse_bed(path, number, fields, narrow))
+    if not intervals:
+        raise BedError(
+            path,
+            "no interval in the file",
+            expected="at least one line of BED",
+            remedy="check how it was made",
+        )
+    return intervals
+
+
+_NO_INTERVAL = (["track"], ["browser"])
+_PLACE = re.compile(r"[0-9]{1,12}", re.ASCII)
+_NUMBER = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", re.ASCII | re.IGNORECASE)
 
 
 def _is_narrow_peak(fields: list[str]) -> bool:
-    if len(fields) != 10:
-        return False
-    try:
-        return all(np.isfinite(float(value)) for value in fields[6:]) and int(fields[9]) >= -1
-    except ValueError:
-        return False
+    return len(fields) == 10 and all(_NUMBER.fullmatch(value.strip()) for value in fields[6:])
 
 
-def _parse_bed(where: str, number: int, fields: list[str], narrow: bool) -> Interval:
-    if len(fields) < 3:
-        raise BedError(where, f"{len(fields)} column(s)", expected="contig, start, end, ...")
-    start, end = (_parse_position(where, value) for value in fields[1:3])
+def _parse_bed(path: Path, number: int, fields: list[str], narrow: bool) -> Interval:
+    fields = [value.strip() for value in fields]
+    if len(fields) < 3 or not fields[0]:
+        raise BedError(
+            f"{path}:{number}",
+            f"{sum(map(bool, fields))} column(s)",
+            expected="contig, start, end, ...",
+            remedy="is this a BED file?",
+        )
+    contig, first, last, *more = fields
+    if not (_PLACE.fullmatch(first) and _PLACE.fullmatch(last)):
+        raise _no_position(f"{path}:{number}", last if _PLACE.fullmatch(first) else first)
+    start, end = int(first), int(last)
     if end <= start:
-        raise BedError(where, f"start {start}, end {end}", expected="an end above the start")
-    strand = fields[5] if len(fields) > 5 else "."
-    if strand not in {"+", "-", "."}:
-        raise BedError(where, f"strand {strand!r}", expected="+, - or .")
-    name = fields[3] if len(fields) > 3 else "."
-    offset = int(fields[9]) if narrow else -1
-    summit = start + offset if offset >= 0 else None
-    if summit is not None and summit >= end:
-        raise BedError(where, f"summit {offset} past the peak's end", expected=f"< {end - start}")
-    return Interval(fields[0], start, end, name, strand, summit, number)
+        raise BedError(
+            f"{path}:{number}",
+            f"start {start}, end {end}",
+            expected="an end above the start (0-based, half-open)",
+            remedy="positions that count from 1? take 1 from the start",
+        )
+    strand = more[2] if len(more) > 2 else "."
+    if strand not in {"+", "-", ".", ""}:
+        raise BedError(
+            f"{path}:{number}",
+            f"strand {strand!r} in column 6",
+            expected="+, - or .",
+            remedy="another kind of file? keep its first columns: cut -f1-3",
+        )
+    summit = _summit(path, number, fields, end - start) if narrow else None
+    place = None if summit is None else start + summit
+    return Interval(contig, start, end, (more or ["."])[0], strand or ".", place, number)
 
 
-def _parse_position(where: str, value: str) -> int:
-    if not (value.isascii() and value.isdecimal() and len(value) <= 12):
-        raise BedError(where, f"position {value!r}", expected="a whole number from 0")
-    return int(value)
+def _summit(path: Path, number: int, fields: list[str], size: int) -> int | None:
+    """Read the summit's distance from the start; None where it is -1."""
+    text = fields[9] if len(fields) == 10 else "missing"
+    if text == "-1":
+        return None
+    if not (_PLACE.fullmatch(text) and int(text) < size):
+        raise BedError(
+            f"{path}:{number}",
+            f"summit {text} in column 10",
+            expected=f"a distance from the start below {size}, or -1, as in every narrowPeak",
+            remedy="correct it, or keep the first columns alone: cut -f1-6",
+        )
+    return int(text)
+
+
+def _no_position(where: str, text: str) -> BedError:
+    remedy = "a header line? put # before it"
+    if _NUMBER.fullmatch(text):
+        remedy = "write it out in full, from 0 (in R: options(scipen = 999))"
+    return BedError(
+        where,
+        f"position {text!r}",
+        expected="a whole number from 0, in columns 2 and 3",
+        remedy=remedy,
+    )

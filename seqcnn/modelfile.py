@@ -3,16 +3,18 @@
 Layout, ``FORMAT_VERSION`` 1
     Tensors ``member.I.NAME`` (weights of member I), ``reference`` (tasks, quantiles) and
     ``motif.I`` (4, width) counts. The safetensors metadata holds one key, ``seqcnn``: a JSON
-    object with ``format_version``, ``spec``, ``motifs`` (names and numbers), ``metrics``,
-    ``baselines`` and ``provenance``. Two trainings with one seed give the same bytes: no
-    clock, no path, no machine in it.
+    object with ``format_version``, ``spec``, ``members`` (how many), ``motifs`` (names and
+    numbers), ``metrics``, ``baselines``, ``provenance`` and ``sha256``, the digest of all
+    tensors and of the rest of the object: one byte that changed is found out. Two trainings
+    with one seed give the same bytes: no clock, no path, no machine in it.
 """
 
 import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +22,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from seqcnn.architectures import NetworkConfig, configure
+from seqcnn.dna import ALPHABETS
 from seqcnn.errors import ConfigError, InputError, ModelFileError
-from seqcnn.files import check_readable, whole_file
+from seqcnn.files import check_file, whole_file
 from seqcnn.metrics import TaskKind
 from seqcnn.motifs import Motif
 
@@ -29,6 +32,10 @@ __all__ = ["FORMAT_VERSION", "ModelSpec", "TrainedModel", "read_model", "write_m
 
 FORMAT_VERSION = 1
 _METADATA = "seqcnn"
+_DIGEST = "sha256"
+_STRANDS = ("average", "max", "single")
+
+Tensors = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -75,12 +82,20 @@ class ModelSpec:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "ModelSpec":
-        """Build a spec from `to_json`'s values."""
+        """Build a spec from `to_json`'s values.
+
+        Raises
+        ------
+        ConfigError, KeyError, TypeError, ValueError
+            For values that are no spec.
+        """
         known = dict(values)
         known["config"] = configure(known["architecture"], known["config"])
         for key in ("tasks", "centre", "scale"):
             known[key] = tuple(known[key])
-        return cls(**known)
+        spec = cls(**known)
+        _check_spec(spec)
+        return spec
 
 
 @dataclass(frozen=True)
@@ -115,16 +130,26 @@ class TrainedModel:
     provenance: dict[str, Any] = field(default_factory=dict)
 
 
+def _check_spec(spec: ModelSpec) -> None:
+    number = len(spec.tasks)
+    sound = {
+        "tasks": number > 0 and all(isinstance(task, str) for task in spec.tasks),
+        "task_kind": spec.task_kind in get_args(TaskKind),
+        "length": isinstance(spec.length, int) and spec.length > 0,
+        "strands": spec.strands in _STRANDS,
+        "alphabet": spec.alphabet in ALPHABETS,
+        "centre": len(spec.centre) in (0, number) and bool(np.isfinite(spec.centre).all()),
+        "scale": len(spec.scale) in (0, number) and bool((np.array(spec.scale) > 0).all()),
+        "unknown": isinstance(spec.unknown, int | float) and 0 <= spec.unknown <= 1,
+    }
+    wrong = [name for name, is_sound in sound.items() if not is_sound]
+    if wrong:
+        raise ValueError(f"{wrong[0]} {getattr(spec, wrong[0])!r}")
+
+
 def write_model(model: TrainedModel, path: Path) -> None:
     """Write a model file; the place is taken only when it is whole."""
-    tensors = {
-        f"member.{i}.{name}": np.ascontiguousarray(weights)
-        for i, member in enumerate(model.members)
-        for name, weights in member.items()
-    }
-    tensors["reference"] = np.ascontiguousarray(model.reference, dtype=np.float32)
-    for i, motif in enumerate(model.motifs):
-        tensors[f"motif.{i}"] = np.ascontiguousarray(motif.pfm, dtype=np.float64)
+    tensors = _collect_tensors(model)
     content = {
         "format_version": FORMAT_VERSION,
         "spec": model.spec.to_json(),
@@ -134,9 +159,33 @@ def write_model(model: TrainedModel, path: Path) -> None:
         "baselines": model.baselines,
         "provenance": model.provenance,
     }
-    text = json.dumps(content, sort_keys=True, allow_nan=False)
+    text = _dump(content | {_DIGEST: _digest(content, tensors)})
     with whole_file(path) as partial:
         save_file(tensors, partial, metadata={_METADATA: text})
+
+
+def _collect_tensors(model: TrainedModel) -> Tensors:
+    tensors = {
+        f"member.{i}.{name}": np.asarray(weights, order="C")
+        for i, member in enumerate(model.members)
+        for name, weights in member.items()
+    }
+    tensors["reference"] = np.ascontiguousarray(model.reference, dtype=np.float32)
+    for i, motif in enumerate(model.motifs):
+        tensors[f"motif.{i}"] = np.ascontiguousarray(motif.pfm, dtype=np.float64)
+    return tensors
+
+
+def _dump(content: dict[str, Any]) -> str:
+    return json.dumps(content, sort_keys=True, allow_nan=False)
+
+
+def _digest(content: dict[str, Any], tensors: Tensors) -> str:
+    digest = hashlib.sha256(_dump(content).encode())
+    for name, values in sorted(tensors.items()):
+        digest.update(f"{name} {values.dtype.str} {values.shape}".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
 
 
 def read_model(path: Path) -> TrainedModel:
@@ -148,21 +197,41 @@ def read_model(path: Path) -> TrainedModel:
         When the file is absent, cut, no model of seqcnn's, or of a later format.
     """
     try:
-        check_readable(path, InputError)
+        check_file(path, InputError)
         content, tensors = _read_parts(path)
         _check_version(path, content)
+        _check_digest(content, tensors)
         return _assemble(content, tensors)
     except InputError as problem:
         raise ModelFileError(
             problem.where, problem.found, expected=problem.expected, remedy=problem.remedy
         ) from problem
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, ConfigError) as problem:
+    except _DAMAGES as problem:
         raise ModelFileError(
-            path, f"the model file is damaged ({problem})", remedy="train the model again"
+            path,
+            f"the model file is damaged ({_spell(problem)})",
+            remedy="copy it again, or train the model again",
         ) from problem
 
 
-def _read_parts(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+_DAMAGES = (
+    KeyError,
+    TypeError,
+    ValueError,
+    IndexError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    ConfigError,
+)
+
+
+def _spell(problem: Exception) -> str:
+    text = f"{problem} is missing" if isinstance(problem, KeyError) else str(problem)
+    return " ".join(text.split())
+
+
+def _read_parts(path: Path) -> tuple[dict[str, Any], Tensors]:
     refusal = ModelFileError(
         path,
         "is not a seqcnn model, or is cut",
@@ -179,6 +248,12 @@ def _read_parts(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     return json.loads(metadata[_METADATA]), tensors
 
 
+def _check_digest(content: dict[str, Any], tensors: Tensors) -> None:
+    noted = content.pop(_DIGEST)
+    if noted != _digest(content, tensors):
+        raise ValueError("its content is not what its checksum says")
+
+
 def _check_version(path: Path, content: dict[str, Any]) -> None:
     version = content["format_version"]
     if not isinstance(version, int) or not 1 <= version <= FORMAT_VERSION:
@@ -190,40 +265,35 @@ def _check_version(path: Path, content: dict[str, Any]) -> None:
         )
 
 
-def _assemble(content: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> TrainedModel:
+def _assemble(content: dict[str, Any], tensors: Tensors) -> TrainedModel:
     spec = ModelSpec.from_json(content["spec"])
-    prefixes = [f"member.{i}." for i in range(content["members"])]
-    members = tuple(
-        {
-            name.removeprefix(prefix): weights
-            for name, weights in tensors.items()
-            if name.startswith(prefix)
-        }
-        for prefix in prefixes
-    )
-    if not members or not all(members):
+    members = tuple(_member(tensors, number) for number in range(content["members"]))
+    if not members:
         raise ValueError("no weights")
-    _check_finite(members)
+    reference = tensors["reference"]
+    if reference.ndim != 2 or (reference.size and len(reference) != len(spec.tasks)):
+        raise ValueError(f"reference of shape {reference.shape} for {len(spec.tasks)} tasks")
     motifs = tuple(
         _motif_from_json(values, tensors[f"motif.{i}"])
         for i, values in enumerate(content["motifs"])
     )
-    return TrainedModel(
-        spec,
-        members,
-        tensors["reference"],
-        motifs,
-        content["metrics"],
-        content["baselines"],
-        content["provenance"],
-    )
+    described = (content[key] for key in ("metrics", "baselines", "provenance"))
+    return TrainedModel(spec, members, reference, motifs, *described)
 
 
-def _check_finite(members: tuple[dict[str, NDArray[Any]], ...]) -> None:
-    for member in members:
-        for name, weights in member.items():
-            if not np.isfinite(weights).all():
-                raise ValueError(f"{name} holds values that are not finite")
+def _member(tensors: Tensors, number: int) -> Tensors:
+    prefix = f"member.{number}."
+    member = {
+        name.removeprefix(prefix): weights
+        for name, weights in tensors.items()
+        if name.startswith(prefix)
+    }
+    if not member:
+        raise ValueError(f"no weights of member {number + 1}")
+    for name, weights in member.items():
+        if not np.isfinite(weights).all():
+            raise ValueError(f"{name} holds values that are not finite")
+    return member
 
 
 def _motif_to_json(motif: Motif) -> dict[str, Any]:

@@ -7,6 +7,7 @@ Curves are in the colours of Okabe and Ito, which colour-blind readers can tell 
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path as FilePath
@@ -52,6 +53,12 @@ _LONGEST_LEGEND = 14
 _MOST_TICKS = 30
 _MOST_MARKERS = 60
 _DPI = 150
+_INVISIBLE = 1 / 400
+"""Share of the axes' height below which a letter is less than half a dot high."""
+
+_BETWEEN_TAGS = re.compile(r">\s*(?:<!--[^>]*-->\s*)?<(?!!)")
+_OUTLINE = re.compile(r' d="([MLQCz\s\d.-]*)"')
+_SEGMENT = re.compile(r"([MLQCz])([^MLQCz]*)")
 _METADATA: dict[str, dict[str, None]] = {
     ".svg": {"Date": None, "Creator": None},
     ".png": {"Software": None},
@@ -65,7 +72,7 @@ def create_figure(*, width: float = 6.4, height: float = 4.8) -> Figure:
     return figure
 
 
-def plot_letters(axes: Axes, heights: Values, *, alphabet: str = "dna") -> None:
+def plot_letters(axes: Axes, heights: Values, *, alphabet: str = "dna", least: float = 0.0) -> None:
     """Draw a column of stacked letters at each position 1, 2, ...
 
     Parameters
@@ -77,6 +84,8 @@ def plot_letters(axes: Axes, heights: Values, *, alphabet: str = "dna") -> None:
         hang down from 0, upside down.
     alphabet
         ``dna`` or ``rna``.
+    least
+        Letters that are not higher than this are left out, and their place stays empty.
     """
     floors = _letter_floors(heights)
     for letter, colour, row, base in zip(
@@ -85,7 +94,7 @@ def plot_letters(axes: Axes, heights: Values, *, alphabet: str = "dna") -> None:
         outlines = [
             _place_letter(letter, position, height, floor)
             for position, (height, floor) in enumerate(zip(row, base, strict=True), 1)
-            if height
+            if abs(height) > least
         ]
         if outlines:  # add_artist, because add_patch measures every curve for the limits
             path = Path.make_compound_path(*outlines)
@@ -135,8 +144,8 @@ def plot_logo(
     """
     information = kind == "information"
     heights = ppm(motif) * (information_content(motif) if information else 1.0)
-    plot_letters(axes, heights, alphabet=alphabet)
     top = max(2.0, float(heights.sum(axis=0).max())) if information else 1.0
+    plot_letters(axes, heights, alphabet=alphabet, least=_INVISIBLE * top)
     axes.set(xlim=(0.5, motif.width + 0.5), ylim=(0.0, top))
     axes.set_ylabel("bits" if information else "probability")
     axes.set_yticks((0, 1, 2) if information else (0, 0.5, 1))
@@ -177,7 +186,7 @@ def _logo_title(motif: Motif) -> str:
 def plot_history(
     axes: Axes, rows: Sequence[Mapping[str, object]], *, score_name: str = "validation score"
 ) -> None:
-    """Draw the losses of a training run, and the validation score against a second axis.
+    """Draw the losses of a training run, and a validation score, if any, on a second axis.
 
     Parameters
     ----------
@@ -189,11 +198,9 @@ def plot_history(
     score_name
         What the score is, such as ``validation AUROC``.
     """
-    series = (
-        (axes, "train_loss", "training loss"),
-        (axes, "validation_loss", "validation loss"),
-        (axes.twinx(), "validation_score", score_name),
-    )
+    series = [(axes, "train_loss", "training loss"), (axes, "validation_loss", "validation loss")]
+    if any(not math.isnan(_real(row.get("validation_score"))) for row in rows):
+        series.append((axes.twinx(), "validation_score", score_name))
     lines = []
     for number, (side, key, label) in enumerate(series):
         points = [(_real(row.get("step")), _real(row.get(key))) for row in rows]
@@ -210,7 +217,9 @@ def plot_history(
         side.set_ylabel("loss" if side is axes else label, parse_math=False)
     axes.set_xlabel("step")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(handles=lines, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
+    axes.legend(
+        handles=lines, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(lines), frameon=False
+    )
 
 
 def _real(value: object) -> float:
@@ -320,3 +329,27 @@ def save_figure(figure: Figure, path: str | FilePath) -> None:
         whole_file(path) as partial,
     ):
         figure.savefig(partial, format=suffix[1:], metadata=_METADATA[suffix], dpi=_DPI)
+        if suffix == ".svg":
+            text = _BETWEEN_TAGS.sub("><", partial.read_text(encoding="utf-8"))
+            partial.write_text(_OUTLINE.sub(_shorten_outline, text), encoding="utf-8")
+
+
+def _shorten_outline(outline: re.Match[str]) -> str:
+    """Spell an outline in steps of a hundredth of a point, which no eye can see.
+
+    The steps are relative and the letters stand close, as SVG allows: a third of the length.
+    """
+    here, first, words = (0, 0), (0, 0), []
+    for command, numbers in _SEGMENT.findall(outline[1]):
+        values = [round(100 * float(number)) for number in numbers.split()]
+        points = list(zip(values[::2], values[1::2], strict=True))
+        steps = [step for x, y in points for step in (x - here[0], y - here[1])]
+        words.append(command.lower() + "".join(map(_spell_hundredths, steps)).lstrip())
+        here = points[-1] if points else first
+        first = here if command == "M" else first
+    return f' d="{"".join(words)}"'
+
+
+def _spell_hundredths(number: int) -> str:
+    text = f"{abs(number) / 100:.6g}"
+    return ("-" if number < 0 else " ") + (text.removeprefix("0") or "0")

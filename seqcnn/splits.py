@@ -1,7 +1,8 @@
 """Training, validation and test data: how rows are parted, and where negatives come from.
 
-Held-out rows are chosen by contig where there are coordinates (a genome of fewer than three
-contigs is cut in blocks), else as a seeded fraction in which identical sequences stay together.
+Held-out rows are chosen by contig where there are coordinates (or, where no whole contigs hold
+about a tenth of the rows, as the last tenth by position), else as a seeded fraction in which
+identical sequences stay together.
 Afterwards no window of one side overlaps, or spells the same sequence on either strand as, a
 window of another: such rows are taken from training first, then from validation.
 """
@@ -14,10 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcnn.contigs import bridge_contigs, unbridged_error
+from seqcnn.contigs import bridge_contigs
 from seqcnn.datasets import LabelledSequences, concatenate
 from seqcnn.dna import Codes, reverse_complement
-from seqcnn.errors import ConfigError, InputError
+from seqcnn.errors import ConfigError
 from seqcnn.genome import Interval, Sequences
 from seqcnn.negatives import shuffle_dinucleotides
 
@@ -38,7 +39,9 @@ HeldOut = float | tuple[str, ...] | LabelledSequences | None
 of its own, or nothing (the default is chosen)."""
 
 _DEFAULT_SHARE = 0.1
-_REGION = re.compile(r"^(?P<contig>.+?)(?::(?P<start>[\d,]+)-(?P<end>[\d,]+))?$")
+_NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?![0-9])"
+_REGION = re.compile(rf"(?P<contig>[^,]+):(?P<start>{_NUMBER})-(?P<end>{_NUMBER})")
+_PLACES = re.compile(rf"{_REGION.pattern}(?=\s*(?:,|$))|[^,]+")
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,16 @@ def parse_held_out(text: str) -> float | tuple[str, ...]:
     try:
         share = float(text)
     except ValueError:
-        return tuple(part.strip() for part in text.split(",") if part.strip())
-    if "." not in text:
-        return (text,)  # a contig named 8
+        share = None
+    if share is None or "." not in text:  # a contig may be named 8
+        return tuple(part for match in _PLACES.finditer(text) if (part := match[0].strip()))
     if not 0 < share < 1:
-        raise ConfigError("--validation/--test", f"the fraction {text}", expected="0 < it < 1")
+        raise ConfigError(
+            "--validation/--test",
+            f"the fraction {text}",
+            expected="a number between 0 and 1",
+            remedy="give a fraction such as 0.1, or contig names",
+        )
     return share
 
 
@@ -99,27 +107,43 @@ def split_data(data: LabelledSequences, *, validation: HeldOut, test: HeldOut, s
     sides: dict[str, LabelledSequences] = {}
     for name, held in (("test", test), ("validation", validation)):
         if isinstance(held, LabelledSequences):
-            sides[name] = held
+            sides[name] = _of_length(held, data.sequences.length, name)
             continue
-        chosen = _choose(data.take(free), held, name, rng)
+        # By the contigs of all the data: without chrI, a "2" would not be known as chrII.
+        places = _find_places(data, held, name) if isinstance(held, tuple) else held
+        chosen = _choose(data.take(free), places, name, rng)
         sides[name] = data.take(free[chosen])
         free = free[~chosen]
     return _without_leaks(data.take(free), sides["validation"], sides["test"])
 
 
+def _of_length(held: LabelledSequences, length: int, name: str) -> LabelledSequences:
+    if held.sequences.length != length:
+        raise ConfigError(
+            f"--{name}",
+            f"sequences of {held.sequences.length} bp",
+            expected=f"{length} bp, as in the other data",
+            remedy="give --length",
+        )
+    return held
+
+
 # --- choosing rows ---------------------------------------------------------------------------
+
+_Place = tuple[str, int, float]
+"""Contig, start and end, 0-based and half-open."""
 
 
 def _choose(
     data: LabelledSequences,
-    held: float | tuple[str, ...] | None,
+    held: float | list[_Place] | None,
     name: str,
     rng: np.random.Generator,
 ) -> NDArray[np.bool_]:
     """Mark the rows (n,) that are held out."""
     intervals = data.sequences.intervals
-    if isinstance(held, tuple):
-        chosen = _in_regions(intervals, held, name)
+    if isinstance(held, list):
+        chosen = _in_places(intervals or (), held)
     elif held is None and intervals is not None:
         chosen = _default_by_contig(intervals, rng)
     else:
@@ -130,41 +154,58 @@ def _choose(
             f"--{name}",
             f"{what} of {len(data)} would be held out",
             expected="some rows on each side",
-            remedy="choose other contigs or another fraction",
+            remedy="choose other contigs or another fraction, or give more data",
         )
     return chosen
 
 
-def _in_regions(
-    intervals: tuple[Interval, ...] | None, regions: Sequence[str], name: str
-) -> NDArray[np.bool_]:
-    if intervals is None:
+def _find_places(data: LabelledSequences, regions: Sequence[str], name: str) -> list[_Place]:
+    """Read contigs and regions, and give them the contig names of the data."""
+    where = f"--{name} {','.join(regions)}"
+    if data.sequences.intervals is None:
         raise ConfigError(
-            f"--{name} {','.join(regions)}",
+            where,
             "contigs, but the data have no coordinates, and there is no such file",
             expected="a fraction, such as 0.1, or a file of the same kind as the source",
+            remedy="check the name, or give a fraction",
         )
-    present = list(dict.fromkeys(interval.contig for interval in intervals))
+    present = list(dict.fromkeys(interval.contig for interval in data.sequences.intervals))
+    places = [_parse_region(region, present) for region in regions]
+    bridges = bridge_contigs((contig for contig, _, _ in places), present)
+    missing = [contig for contig, _, _ in places if contig not in bridges]
+    if missing:
+        shown = ", ".join(sorted(present)[:5]) + (", ..." if len(present) > 5 else "")
+        raise ConfigError(
+            where,
+            f"no row lies on {missing[0]!r}, and there is no such file",
+            expected=f"contigs of the data, such as {shown}, a fraction, or a file",
+            remedy="check the name",
+        )
+    return [(bridges[contig], start, end) for contig, start, end in places]
+
+
+def _in_places(intervals: Sequence[Interval], places: Sequence[_Place]) -> NDArray[np.bool_]:
+    """Mark the intervals whose centre lies in one of the places."""
     contigs = np.array([interval.contig for interval in intervals])
     centres = np.array([interval.centre for interval in intervals])
-    parts = [_parse_region(region, present) for region in regions]
-    bridges = bridge_contigs((contig for contig, _, _ in parts), present)
-    missing = [contig for contig, _, _ in parts if contig not in bridges]
-    if missing:
-        raise unbridged_error(f"--{name}", missing, present, error=InputError)
     chosen = np.zeros(len(intervals), dtype=bool)
-    for contig, start, end in parts:
-        chosen |= (contigs == bridges[contig]) & (centres >= start) & (centres < end)
+    for contig, start, end in places:
+        chosen |= (contigs == contig) & (centres >= start) & (centres < end)
     return chosen
 
 
-def _parse_region(region: str, present: Sequence[str]) -> tuple[str, int, float]:
-    match = _REGION.match(region)
-    if region in present or match is None or match["start"] is None:
+def _parse_region(region: str, present: Sequence[str]) -> _Place:
+    match = _REGION.fullmatch(region)
+    if region in present or match is None:
         return region, 0, float("inf")
     start, end = (int(match[key].replace(",", "")) for key in ("start", "end"))
     if start < 1 or end < start:
-        raise ConfigError(region, "the region ends before it starts", expected="CONTIG:START-END")
+        raise ConfigError(
+            f"--validation/--test {region}",
+            f"a region from {start} to {end}",
+            expected="CONTIG:START-END, counted from 1, both ends in it",
+            remedy="correct the region",
+        )
     return match["contig"], start - 1, end
 
 
@@ -174,16 +215,13 @@ def _default_by_contig(
     """Hold out whole contigs worth about a tenth of the rows, or the last tenth by position."""
     contigs = np.array([interval.contig for interval in intervals])
     names, counts = np.unique(contigs, return_counts=True)
-    if len(names) < 3:
-        return _last_block(intervals)
     held: list[str] = []
     size, wanted = 0, _DEFAULT_SHARE * len(intervals)
     for i in rng.permutation(len(names)):
         if size < wanted and size + counts[i] <= 2 * wanted:
             held.append(names[i])
             size += int(counts[i])
-    held = held or [names[counts.argmin()]]
-    return np.isin(contigs, held)
+    return np.isin(contigs, held) if 2 * size >= wanted else _last_block(intervals)
 
 
 def _last_block(intervals: tuple[Interval, ...]) -> NDArray[np.bool_]:
@@ -219,6 +257,7 @@ def _without_leaks(
             raise ConfigError(
                 f"the {name} data",
                 "no row is left: all overlap, or equal, held-out ones",
+                expected="rows that differ from those held out",
                 remedy="choose other contigs or another fraction",
             )
     return Split(held_train, held_validation, test)
@@ -256,21 +295,19 @@ def _first_difference_sign(left: Codes, right: Codes) -> NDArray[np.int16]:
 def _overlapping(
     intervals: tuple[Interval, ...], others: tuple[Interval, ...]
 ) -> NDArray[np.bool_]:
-    by_contig: dict[str, list[tuple[int, int]]] = {}
-    for other in others:
-        by_contig.setdefault(other.contig, []).append((other.start, other.end))
-    bounds = {
-        contig: (np.sort([s for s, _ in spans]), np.sort([e for _, e in spans]))
-        for contig, spans in by_contig.items()
-    }
-
-    def overlaps(interval: Interval) -> bool:
-        starts, ends = bounds.get(interval.contig, (np.empty(0), np.empty(0)))
+    names, contig = np.unique(
+        [interval.contig for interval in (*intervals, *others)], return_inverse=True
+    )
+    starts = np.array([interval.start for interval in (*intervals, *others)], dtype=np.int64)
+    ends = np.array([interval.end for interval in (*intervals, *others)], dtype=np.int64)
+    shared = np.zeros(len(intervals), dtype=bool)
+    for number in range(len(names)):
+        rows = np.flatnonzero(contig == number)
+        mine, theirs = rows[rows < len(intervals)], rows[rows >= len(intervals)]
         # More spans begin before our end than end before our start: one of them reaches us.
-        begun = np.searchsorted(starts, interval.end, side="left")
-        return bool(begun > np.searchsorted(ends, interval.start, side="right"))
-
-    return np.array([overlaps(interval) for interval in intervals], dtype=bool)
+        begun = np.searchsorted(np.sort(starts[theirs]), ends[mine], side="left")
+        shared[mine] = begun > np.searchsorted(np.sort(ends[theirs]), starts[mine], side="right")
+    return shared
 
 
 # --- backgrounds -----------------------------------------------------------------------------

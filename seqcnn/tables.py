@@ -1,6 +1,8 @@
 """Tables of sequences or loci with measured targets; `seqcnn.datasets` has the format."""
 
+import csv
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +18,7 @@ from seqcnn.datasets import (
     place_windows,
 )
 from seqcnn.errors import ConfigError, TableError
-from seqcnn.files import check_readable, numbered_lines
+from seqcnn.files import check_file, numbered_lines
 from seqcnn.genome import Genome, Interval, Sequences
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_table", "read_table_sequences"]
 
+_PLACE = re.compile("[0-9]{1,12}", re.ASCII)
+_LOCUS = {"contig", "start", "end"}
 _MISSING = ("", ".", "NA", "NaN", "nan")
 
 
@@ -50,7 +54,7 @@ def read_table(
     """
     frame = _read_frame(path)
     values = _target_values(path, frame, targets)
-    if "sequence" in frame.columns:
+    if "sequence" in frame.columns or not _LOCUS & set(frame.columns):
         sequences = _sequences(path, frame, length)
     else:
         sequences, values = _windows(path, frame, values, genome, length or 101)
@@ -65,53 +69,104 @@ def read_table_sequences(path: Path, *, length: int, genome: Genome | None = Non
 def _read_frame(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
-    check_readable(path, TableError)
+    check_file(path, TableError)
     with path.open("rb") as handle:
         is_parquet = handle.read(4) == b"PAR1"
     try:
         if is_parquet:
-            return pd.read_parquet(path).reset_index(drop=True)
-        return _read_text(path)
+            frame = pd.read_parquet(path).reset_index(drop=True)
+            frame.index = [f"{path}: row {row}" for row in range(1, len(frame) + 1)]
+            return _checked(path, frame)
+        return _checked(path, _read_text(path))
     except ImportError as problem:
         raise TableError(
-            path, "Parquet needs pyarrow", remedy="pip install 'seqcnn[parquet]'"
+            path,
+            "Parquet, and pyarrow is not installed",
+            expected="pyarrow, or a TSV or CSV",
+            remedy="pip install 'seqcnn[parquet]'",
         ) from problem
     except (ValueError, OSError) as problem:
-        raise TableError(path, f"cannot be read as a table ({problem})") from problem
+        raise TableError(
+            path,
+            f"cannot be read as a table ({str(problem).splitlines()[0]})",
+            expected="a whole Parquet file",
+            remedy="copy or make it again",
+        ) from problem
+
+
+def _checked(path: Path, frame: "pd.DataFrame") -> "pd.DataFrame":
+    twice = frame.columns[frame.columns.duplicated()]
+    if any(map(str, twice)):
+        raise TableError(
+            path,
+            f"two columns {str(max(twice))!r}",
+            expected="each name once",
+            remedy="rename or remove one of them",
+        )
+    if not len(frame):
+        raise TableError(
+            path,
+            "no row under the header",
+            expected="at least one row",
+            remedy="check how it was made",
+        )
+    return frame
 
 
 def _read_text(path: Path) -> "pd.DataFrame":
-    """Read delimited text into columns of strings, with the line number as the index."""
+    """Read delimited text into columns of strings, with ``file:line`` as the index."""
     import pandas as pd
 
     lines = ((n, line) for n, line in numbered_lines(path, TableError) if line.strip())
-    _, header = next(lines, (0, ""))
+    first, header = next(lines, (1, ""))
     separator = "\t" if "\t" in header else "," if "," in header else None
-    columns = [name.strip().strip('"') for name in header.split(separator)]
-    numbers, rows = [], []
+    columns = _fields(f"{path}:{first}", header, separator)
+    places: list[str] = []
+    rows: list[list[str]] = []
     for number, line in lines:
-        fields = line.split(separator)
+        fields = _fields(f"{path}:{number}", line, separator)
         if len(fields) != len(columns):
+            remedy = "correct the line, or take it out"
+            if len(fields) == len(columns) + 1 and not rows:
+                remedy = "row names of R? write.table(..., row.names = FALSE)"
             raise TableError(
                 f"{path}:{number}",
                 f"{len(fields)} columns",
                 expected=f"{len(columns)}, as in the header",
+                remedy=remedy,
             )
-        numbers.append(number)
-        rows.append([value.strip().strip('"') for value in fields])
-    if not rows:
-        raise TableError(path, "no row under the header", expected="at least one row")
-    return pd.DataFrame(rows, columns=columns, index=numbers)
+        places.append(f"{path}:{number}")
+        rows.append(fields)
+    return pd.DataFrame(rows, columns=columns, index=places)
+
+
+def _fields(where: str, line: str, separator: str | None) -> list[str]:
+    if '"' not in line:
+        return [value.strip() for value in line.split(separator)]
+    try:
+        (fields,) = csv.reader([line], delimiter=separator or " ", strict=True)
+    except csv.Error as problem:
+        raise TableError(
+            where,
+            f"quotes that do not fit ({problem})",
+            expected='a value within "...", or none with a quote',
+            remedy="close or remove the quotes",
+        ) from problem
+    return [value.strip() for value in fields]
 
 
 def _column(path: Path, frame: "pd.DataFrame", name: str) -> "pd.Series[str]":
     if name not in frame.columns:
-        near = difflib.get_close_matches(name, map(str, frame.columns), n=1)
+        present = [str(column) for column in frame.columns]
+        by_lower = {column.lower(): column for column in reversed(present)}
+        near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
         raise TableError(
             path,
-            f"no column {name!r} among {', '.join(map(str, frame.columns))}",
+            f"no column {name!r} among {', '.join(present)[:200]}",
             expected="`sequence`, or `contig`, `start` and `end`, and the target columns",
-            remedy=f"did you mean {near[0]!r}?" if near else "does the file have its header line?",
+            remedy=f"did you mean {by_lower[near[0]]!r}?"
+            if near and len(present) > 1
+            else "does the file have its header line, and tabs or commas?",
         )
     column: pd.Series[str] = frame[name]
     return column
@@ -125,25 +180,33 @@ def _target_values(
     values = np.full((len(frame), len(targets)), np.nan, dtype=np.float32)
     for i, name in enumerate(targets):
         column = _column(path, frame, name)
-        missing = (column.isna() | column.isin(_MISSING)).to_numpy()
-        numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+        missing = _missing(column)
+        numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
         wrong = ~np.isfinite(numbers) & ~missing
         if wrong.any():
             row = int(wrong.argmax())
             raise TableError(
-                f"{path}:{frame.index[row]}",
-                f"{name} is {column.iloc[row]!r}",
+                frame.index[row],
+                f"{name} is {str(column.iloc[row])!r}",
                 expected="a number, or nothing where it is missing",
+                remedy="correct it, or is this the right column?",
             )
         values[:, i] = np.where(missing, np.nan, numbers)
     return values
 
 
+def _missing(column: "pd.Series[str]") -> NDArray[np.bool_]:
+    return np.asarray(column.isna() | column.astype(str).isin(_MISSING), dtype=bool)
+
+
 def _sequences(path: Path, frame: "pd.DataFrame", length: int | None) -> Sequences:
-    names = _names(frame, [f"row{i}" for i in range(1, len(frame) + 1)])
+    column = _column(path, frame, "sequence")
+    # NA and NaN are spelled in nucleotide letters.
+    spelled = column.astype(str).mask(_missing(column), "")
+    names = _words(frame, "name", [f"row{i}" for i in range(1, len(frame) + 1)])
     records = [
-        (name, encode_or_refuse(f"{path}:{line}", str(sequence)))
-        for name, line, sequence in zip(names, frame.index, frame["sequence"], strict=True)
+        (name, encode_or_refuse(where, sequence))
+        for name, where, sequence in zip(names, frame.index, spelled, strict=True)
     ]
     return encode_records(records, length=length, where=path)
 
@@ -155,27 +218,50 @@ def _windows(
     genome: Genome | None,
     length: int,
 ) -> tuple[Sequences, NDArray[np.float32]]:
-    contigs, starts, ends = (_column(path, frame, name) for name in ("contig", "start", "end"))
+    places = [_column(path, frame, name).astype(str) for name in ("contig", "start", "end")]
     if genome is None:
-        raise ConfigError(path, "the table holds loci", remedy="give the genome with --fasta")
-    names = _names(frame, ["."] * len(frame))
-    strands = frame["strand"] if "strand" in frame.columns else ["."] * len(frame)
+        raise ConfigError(
+            path,
+            "the table holds loci",
+            expected="the genome that they lie on",
+            remedy="give it with --fasta",
+        )
+    none = ["."] * len(frame)
+    words = [_words(frame, name, none) for name in ("name", "strand")]
     intervals = [
-        _interval(f"{path}:{line}", fields)
-        for line, *fields in zip(frame.index, contigs, starts, ends, names, strands, strict=True)
+        _interval(where, fields)
+        for where, *fields in zip(frame.index, *places, *words, strict=True)
     ]
     windows, kept = place_windows(path, intervals, genome, length=length)
     return label_windows(path, windows, genome, values[kept])
 
 
-def _names(frame: "pd.DataFrame", default: list[str]) -> list[str]:
-    return [str(name) for name in frame["name"]] if "name" in frame.columns else default
+def _words(frame: "pd.DataFrame", name: str, default: list[str]) -> list[str]:
+    """Give a column that may be missing, as a whole or in places."""
+    if name not in frame.columns:
+        return default
+    given = zip(frame[name].astype(str), _missing(frame[name]), default, strict=True)
+    return [other if missing else word for word, missing, other in given]
 
 
-def _interval(where: str, fields: list[object]) -> Interval:
-    contig, start, end, name, strand = (str(field) for field in fields)
-    if not (start.isdecimal() and end.isdecimal() and int(start) < int(end)):
-        raise TableError(where, f"start {start}, end {end}", expected="0 <= start < end")
+def _interval(where: str, fields: list[str]) -> Interval:
+    contig, start, end, name, strand = fields
+    if not (_PLACE.fullmatch(start) and _PLACE.fullmatch(end) and int(start) < int(end)):
+        raise TableError(
+            where,
+            f"start {start!r}, end {end!r}",
+            expected="whole numbers, 0 <= start < end (0-based, half-open)",
+            remedy="correct the line, or take it out",
+        )
     if strand not in {"+", "-", "."}:
-        raise TableError(where, f"strand {strand!r}", expected="+, - or .")
-    return Interval(contig, int(start), int(end), name, strand, line=int(where.rpartition(":")[2]))
+        raise TableError(
+            where,
+            f"strand {strand!r}",
+            expected="+, - or .",
+            remedy="correct the line, or take it out",
+        )
+    return Interval(contig, int(start), int(end), name, strand, line=_line(where))
+
+
+def _line(where: str) -> int:
+    return int(re.split("[: ]", where)[-1])

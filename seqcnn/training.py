@@ -7,8 +7,7 @@ members of an ensemble side by side, so that the result does not depend on the n
 threads.
 """
 
-import logging
-import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -22,15 +21,14 @@ from torch.nn import functional
 from seqcnn.architectures.base import SequenceNetwork
 from seqcnn.architectures.networks import build_network, seed_dropout
 from seqcnn.datasets import LabelledSequences
+from seqcnn.engine.devices import count_threads, keep_freed_memory
 from seqcnn.engine.strands import expand_one_hot, reverse_complement_one_hot, strand_logits
 from seqcnn.errors import ConfigError
 from seqcnn.modelfile import ModelSpec
 from seqcnn.negatives import shuffle_dinucleotides
 from seqcnn.splits import Split
 
-__all__ = ["History", "TrainingConfig", "standardise_targets", "train_members"]
-
-_log = logging.getLogger(__name__)
+__all__ = ["History", "TrainingConfig", "choose_steps", "standardise_targets", "train_members"]
 
 Weights = dict[str, NDArray[np.float32]]
 History = list[dict[str, float]]
@@ -78,13 +76,18 @@ class TrainingConfig:
 
 
 def standardise_targets(spec: ModelSpec, train: LabelledSequences) -> ModelSpec:
-    """Note mean and standard deviation of regression targets in the spec."""
+    """Note mean and standard deviation of regression targets in the spec.
+
+    A task whose known targets are all the same keeps its scale.
+    """
     if spec.task_kind != "regression":
         return spec
-    targets = train.targets.astype(np.float64)
-    scale = np.nanstd(targets, axis=0)
-    centre = np.nanmean(targets, axis=0)
-    return replace(spec, centre=tuple(centre.tolist()), scale=tuple(scale.tolist()))
+    centres, scales = [], []
+    for column in train.targets.astype(np.float64).T:
+        known = column[~np.isnan(column)]
+        centres.append(float(known.mean()) if len(known) else 0.0)
+        scales.append((float(known.std()) if len(known) else 0.0) or 1.0)
+    return replace(spec, centre=tuple(centres), scale=tuple(scales))
 
 
 def train_members(
@@ -121,17 +124,28 @@ def train_members(
     Raises
     ------
     ConfigError
-        When a loss is not finite.
+        When a loss is not finite, or the windows are shorter than a detector.
     """
     config = replace(config, steps=config.steps or choose_steps(split, config.batch_size))
+    keep_freed_memory()
+    given_up = threading.Event()
+
+    def advance(steps: int) -> None:
+        if given_up.is_set():
+            raise InterruptedError
+        if progress:
+            progress(steps)
 
     def train(member: int) -> tuple[Weights, History]:
-        trainer = _Trainer(split, spec, config, device=device, member=member)
-        return trainer.run(progress or (lambda _: None))
+        return _Trainer(split, spec, config, device=device, member=member).run(advance)
 
-    workers = 1 if device.type == "cuda" else min(config.members, threads or os.cpu_count() or 1)
+    workers = 1 if device.type == "cuda" else min(config.members, count_threads(threads))
     with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        results = list(pool.map(train, range(config.members)))
+        try:
+            results = list(pool.map(train, range(config.members)))
+        except BaseException:
+            given_up.set()  # the pool waits for its threads: let them not train to the end
+            raise
     return tuple(weights for weights, _ in results), [row for _, rows in results for row in rows]
 
 
@@ -166,6 +180,7 @@ class _Trainer:
         draws = torch.Generator(device).manual_seed(int(self.rng.integers(2**62)))
         seed = int(self.rng.integers(2**62))
         self.network = build_network(spec.config, tasks=len(spec.tasks), seed=seed).to(device)
+        _check_windows(spec.length, self.network.shortest)
         seed_dropout(self.network, draws)
         self.draws = draws
         self.optimiser = _make_optimiser(self.network, config, device)
@@ -173,7 +188,7 @@ class _Trainer:
             self.optimiser,
             max_lr=config.learning_rate,
             total_steps=max(config.steps, 2),
-            pct_start=config.warmup,
+            pct_start=config.warmup + 1e-9,  # a warm-up of exactly one step divides by zero
         )
 
     def run(self, progress: Callable[[int], object]) -> tuple[Weights, History]:
@@ -184,11 +199,12 @@ class _Trainer:
         batches = self._batches()
         losses: list[Tensor] = []
         for step in range(1, self.config.steps + 1):
+            rate = float(self.schedule.get_last_lr()[0])
             losses.append(self._step(*next(batches)))
             progress(1)
             if step % every and step < self.config.steps:
                 continue
-            row = self._evaluate(step, losses)
+            row = self._evaluate(step, losses, rate)
             history.append(row)
             losses.clear()
             since = 0 if row["validation_loss"] < lowest else since + 1
@@ -208,7 +224,8 @@ class _Trainer:
             other = reverse_complement_one_hot(one_hot)
             one_hot = torch.where(turned[:, None, None], other, one_hot)
         logits = self._training_logits(one_hot)
-        loss = _loss(logits, self._scaled(targets), self.spec.task_kind)
+        total, known = _sum_loss(logits, self._scaled(targets), self.spec.task_kind)
+        loss = total / known.clamp(min=1)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
@@ -227,7 +244,7 @@ class _Trainer:
         reverse: Tensor = self.network(reverse_complement_one_hot(one_hot))
         return torch.maximum(forward, reverse)
 
-    def _evaluate(self, step: int, losses: list[Tensor]) -> dict[str, float]:
+    def _evaluate(self, step: int, losses: list[Tensor], rate: float) -> dict[str, float]:
         train_loss = float(torch.stack(losses).mean())
         validation_loss = self._validation_loss()
         if not np.isfinite([train_loss, validation_loss]).all():
@@ -239,7 +256,7 @@ class _Trainer:
         return {
             "member": self.member,
             "step": step,
-            "learning_rate": float(self.schedule.get_last_lr()[0]),
+            "learning_rate": rate,
             "train_loss": train_loss,
             "validation_loss": validation_loss,
         }
@@ -248,14 +265,15 @@ class _Trainer:
     def _validation_loss(self) -> float:
         self.network.eval()
         data = self.split.validation
-        total = 0.0
+        total, labels = 0.0, 0
         for start in range(0, len(data), 512):
             rows = slice(start, start + 512)
             one_hot = self._one_hot(data.sequences.codes[rows])
             logits = strand_logits(self.network, one_hot, self.spec.strands)
             targets = self._scaled(data.targets[rows])
-            total += float(_loss(logits, targets, self.spec.task_kind)) * len(one_hot)
-        return total / len(data)
+            part, known = _sum_loss(logits.double(), targets.double(), self.spec.task_kind)
+            total, labels = total + float(part), labels + int(known)
+        return total / max(labels, 1)
 
     def _one_hot(self, codes: NDArray[np.uint8]) -> Tensor:
         batch = torch.from_numpy(np.ascontiguousarray(codes)).to(self.device)
@@ -267,21 +285,39 @@ class _Trainer:
         return torch.from_numpy(targets).to(self.device)
 
     def _batches(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
-        """Yield batches for ever: each epoch in a new order, with new shuffles."""
-        train, size = self.split.train, self.config.batch_size
-        codes, targets = train.sequences.codes, train.targets
+        """Yield whole batches for ever; what an epoch leaves over begins the next one's."""
+        size = self.config.batch_size
+        epochs = self._epochs()
+        codes, targets = next(epochs)
+        while True:
+            while len(codes) < size:
+                more_codes, more_targets = next(epochs)
+                codes = np.concatenate([codes, more_codes])
+                targets = np.concatenate([targets, more_targets])
+            yield codes[:size], targets[:size]
+            codes, targets = codes[size:], targets[size:]
+
+    def _epochs(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+        """Yield all rows in a new order, with new shuffles of the positives."""
+        train = self.split.train
+        codes = train.sequences.codes
         parents = np.repeat(np.flatnonzero(train.positive), self.split.shuffles)
-        none = np.zeros((len(parents), targets.shape[1]), dtype=np.float32)
-        everything = np.concatenate([targets, none])
+        none = np.zeros((len(parents), train.targets.shape[1]), dtype=np.float32)
+        targets = np.concatenate([train.targets, none])
         while True:
             shuffled = shuffle_dinucleotides(codes[parents], rng=self.rng)
-            rows = np.concatenate([codes, shuffled])
-            order = self.rng.permutation(len(rows))
-            if len(order) < size:
-                order = np.resize(order, size)
-            for start in range(0, len(order) - size + 1, size):
-                chosen = order[start : start + size]
-                yield rows[chosen], everything[chosen]
+            order = self.rng.permutation(len(targets))
+            yield np.concatenate([codes, shuffled])[order], targets[order]
+
+
+def _check_windows(length: int, shortest: int) -> None:
+    if length < shortest:
+        raise ConfigError(
+            "--length",
+            f"{length} bp",
+            expected=f"at least the detectors' {shortest} bp",
+            remedy="choose a larger --length, or --set width=...",
+        )
 
 
 def _make_optimiser(
@@ -296,16 +332,21 @@ def _make_optimiser(
     return torch.optim.AdamW(groups, lr=config.learning_rate, fused=device.type in {"cpu", "cuda"})
 
 
-def _loss(logits: Tensor, targets: Tensor, task_kind: str) -> Tensor:
-    """Average the loss over the labels that are there; missing ones are NaN."""
+def _sum_loss(logits: Tensor, targets: Tensor, task_kind: str) -> tuple[Tensor, Tensor]:
+    """Sum the loss over the labels that are there, and count them; missing ones are NaN."""
     known = ~targets.isnan()
     filled = torch.where(known, targets, torch.zeros_like(targets))
     if task_kind == "regression":
         losses = functional.mse_loss(logits, filled, reduction="none") / 2
     else:
         losses = functional.binary_cross_entropy_with_logits(logits, filled, reduction="none")
-    return (losses * known).sum() / known.sum().clamp(min=1)
+    return torch.where(known, losses, torch.zeros_like(losses)).sum(), known.sum()
 
 
 def _copy_weights(network: SequenceNetwork) -> Weights:
-    return {name: value.cpu().numpy().copy() for name, value in network.state_dict().items()}
+    # Without the counters of batches that torch keeps: nothing depends on them.
+    return {
+        name: value.cpu().numpy().copy()
+        for name, value in network.state_dict().items()
+        if value.is_floating_point()
+    }

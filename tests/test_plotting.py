@@ -1,9 +1,11 @@
 """Drawing: letters as logomaker draws them, the same bytes each time, nothing left open."""
 
 import math
+import re
 import xml.etree.ElementTree as ET
 
 import logomaker
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -320,3 +322,47 @@ def test_failed_saving_leaves_the_old_file(tmp_path, monkeypatch):
         save_figure(figure, path)
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
     assert path.read_text() == "old"
+
+
+def test_history_without_a_score_has_one_axis(axes):
+    plot_history(axes, [{"step": 1, "train_loss": 0.7, "validation_loss": 0.8}])
+    assert axes.figure.axes == [axes]
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["training loss", "validation loss"]
+
+
+def absolute_points(outline: str) -> list[tuple[float, float]]:
+    """Every point of an SVG outline of M, L, Q, C and z, absolute or relative, as it is drawn."""
+    here, first, points = (0.0, 0.0), (0.0, 0.0), []
+    for command, numbers in re.findall(r"([a-zA-Z])([^a-zA-Z]*)", outline):
+        values = [float(number) for number in re.findall(r"-?[\d.]+", numbers)]
+        origin = here if command.islower() else (0.0, 0.0)
+        ends = [
+            (origin[0] + x, origin[1] + y) for x, y in zip(values[::2], values[1::2], strict=True)
+        ]
+        points += ends
+        here = ends[-1] if ends else first
+        first = here if command in "Mm" else first
+    return points
+
+
+def test_a_short_svg_is_drawn_like_the_long_one(motif, tmp_path):
+    figure = create_figure()
+    plot_logo(figure.subplots(), motif)
+    save_figure(figure, tmp_path / "short.svg")
+    with mpl.rc_context({"svg.hashsalt": "seqcnn", "svg.fonttype": "path"}):
+        figure.savefig(tmp_path / "long.svg", metadata={"Date": None, "Creator": None})
+    short, long = (
+        [path.get("d") for path in ET.parse(tmp_path / name).iter() if path.tag.endswith("path")]
+        for name in ("short.svg", "long.svg")
+    )
+    assert len(short) == len(long)
+    assert sum(map(len, short)) < 0.5 * sum(map(len, long))
+    for mine, original in zip(short, long, strict=True):
+        difference = np.array(absolute_points(mine)) - np.array(absolute_points(original))
+        assert np.abs(difference).max() <= 0.00501
+
+
+def test_letters_that_no_eye_can_see_are_left_out(axes):
+    plot_letters(axes, np.array([[1.0], [0.004], [0.5], [0.0]]), least=0.005)
+    assert sorted(patch.get_gid() for patch in axes.patches) == ["letter_A", "letter_G"]

@@ -109,14 +109,22 @@ def _parse(where: str, item: "dataclasses.Field[Any]", value: str | float) -> st
             raise ConfigError(where, f"{value!r}", expected=" or ".join(item.metadata["choices"]))
         return str(value)
     low, high = item.metadata["low"], item.metadata["high"]
-    try:
-        number = int(value) if item.type is int else float(value)
-    except ValueError:
-        number = float("nan")
+    number = _number_of(value, whole=item.type is int)
     if not low <= number <= high:
         kind = "a whole number" if item.type is int else "a number"
         raise ConfigError(where, f"{value!r}", expected=f"{kind} from {low:g} to {high:g}")
     return number
+
+
+def _number_of(value: object, *, whole: bool) -> int | float:
+    """Read a number, or NaN where there is none; 2.5 is no whole number, and True no number."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return float("nan")
+    try:
+        number = int(value) if whole else float(value)
+    except (ValueError, OverflowError):
+        return float("nan")
+    return number if isinstance(value, str) or number == value else float("nan")
 
 
 def describe_architecture(name: str) -> str:

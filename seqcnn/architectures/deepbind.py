@@ -5,12 +5,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqcnn.architectures.base import SequenceNetwork
-from seqcnn.architectures.blocks import Dropout, correlate
+from seqcnn.architectures.blocks import Dropout, highest_scores, make_linear
 from seqcnn.architectures.configs import DeepBindConfig
 
 __all__ = ["DeepBind"]
-
-_UNKNOWN = 0.25
 
 
 class DeepBind(SequenceNetwork):
@@ -25,27 +23,25 @@ class DeepBind(SequenceNetwork):
     Alipanahi et al. 2015, doi:10.1038/nbt.3300
     """
 
-    def __init__(self, config: DeepBindConfig, tasks: int) -> None:
+    def __init__(self, config: DeepBindConfig, tasks: int, generator: torch.Generator) -> None:
         super().__init__()
         self.config = config
         self.detector_width = config.width
         self.detector_padding = config.width - 1
         self.per_detector = 2 if config.pooling == "max_mean" else 1
         self.detectors = nn.Parameter(torch.empty(config.detectors, 4, config.width))
-        nn.init.kaiming_normal_(self.detectors)
+        nn.init.kaiming_normal_(self.detectors, generator=generator)
         self.thresholds = nn.Parameter(torch.zeros(config.detectors))
         features = config.detectors * self.per_detector
         layers: list[nn.Module] = [Dropout(config.dropout)]
         if config.hidden:
-            layers += [nn.Linear(features, config.hidden), nn.ReLU()]
-        layers.append(nn.Linear(config.hidden or features, tasks))
+            layers += [make_linear(features, config.hidden, generator), nn.ReLU()]
+        layers.append(make_linear(config.hidden or features, tasks, generator))
         self.head = nn.Sequential(*layers)
 
-    def detect(self, one_hot: Tensor) -> Tensor:
-        """Score (n, 4, length); the thresholds are added: (n, detectors, length + width - 1)."""
-        padding = (self.detector_padding, self.detector_padding)
-        padded = functional.pad(one_hot, padding, value=_UNKNOWN)
-        return correlate(padded, self.detectors, self.thresholds)
+    def effective_detectors(self, one_hot: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+        """Give detectors and thresholds as they are; the thresholds are added."""
+        return self.detectors, self.thresholds
 
     def activate(self, scores: Tensor) -> Tensor:
         """Rectify."""
@@ -53,11 +49,11 @@ class DeepBind(SequenceNetwork):
 
     def pool(self, scores: Tensor) -> Tensor:
         """Keep each detector's maximum, and its mean where the config says so."""
-        rectified = self.activate(scores)  # (n, detectors, positions)
-        highest = rectified.amax(dim=2)
+        # The largest rectified score is the largest score, rectified.
+        highest = self.activate(highest_scores(scores))  # (n, detectors)
         if self.per_detector == 1:
             return highest
-        return torch.stack([highest, rectified.mean(dim=2)], dim=2).flatten(1)
+        return torch.stack([highest, self.activate(scores).mean(dim=2)], dim=2).flatten(1)
 
     def features_of(self, detector: int) -> list[int]:
         """Say which feature columns come from one detector."""

@@ -22,14 +22,14 @@ def build_network(config: NetworkConfig, *, tasks: int, seed: int = 0) -> Sequen
     tasks
         Number of outputs.
     seed
-        Seed of the initial weights; the global random state stays as it was.
+        Seed of the initial weights.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        if isinstance(config, DeepBindConfig):
-            return DeepBind(config, tasks)
-        if isinstance(config, MotifConfig):
-            return MotifNet(config, tasks)
+    # Not torch's global state, which networks made side by side would share.
+    generator = torch.Generator().manual_seed(seed)
+    if isinstance(config, DeepBindConfig):
+        return DeepBind(config, tasks, generator)
+    if isinstance(config, MotifConfig):
+        return MotifNet(config, tasks, generator)
     raise TypeError(f"no network for {type(config).__name__}")
 
 

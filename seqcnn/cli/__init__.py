@@ -3,20 +3,28 @@
 Nothing heavy is imported until a command has read its options.
 """
 
+import contextlib
 import importlib
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
 from typing import Any, ClassVar
 
 import click
 
 from seqcnn import __version__
+from seqcnn.cli.command import ExampleHelp
 from seqcnn.errors import SeqcnnError
 
 __all__ = ["main"]
 
+_INTERRUPTED = 130
 
-class _LazyGroup(click.Group):
+
+class _LazyGroup(ExampleHelp, click.Group):
     """Commands that are imported when they are named, and errors told in one line."""
 
     modules: ClassVar[dict[str, str]] = {
@@ -28,12 +36,12 @@ class _LazyGroup(click.Group):
         "info": "info",
     }
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx  # the same commands everywhere
         return list(self.modules)
 
-    def get_command(  # noqa: ARG002
-        self, ctx: click.Context, cmd_name: str
-    ) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
         if cmd_name not in self.modules:
             return None
         module = importlib.import_module(f"seqcnn.cli.{self.modules[cmd_name]}")
@@ -42,34 +50,52 @@ class _LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _ending_on_sigterm():
+                return super().invoke(ctx)
         except SeqcnnError as problem:
             _fail(ctx, str(problem))
         except BrokenPipeError:
             # The reader has what it wanted; python must not complain while it shuts down.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(1)
+        except KeyboardInterrupt:
+            click.echo("seqcnn: interrupted", err=True)
+            ctx.exit(_INTERRUPTED)
         except OSError as problem:
             place = f"{problem.filename}: " if problem.filename else ""
             _fail(ctx, f"{place}{problem.strerror or problem}")
 
 
 def _fail(ctx: click.Context, message: str) -> None:
-    click.echo(f"seqcnn: error: {message}", err=True)
+    click.echo(f"seqcnn: error: {' '.join(message.split())}", err=True)
     ctx.exit(1)
+
+
+@contextlib.contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """Unwind when a scheduler ends the process, so that nothing half-written is left."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del frame
+        sys.exit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals come to the main thread only
+        return
+    earlier = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier or signal.SIG_DFL)
 
 
 @click.group(
     cls=_LazyGroup,
+    example="seqcnn train --peaks peaks.bed --fasta genome.fa -o run\n"
+    "seqcnn score-variants -m run/model.safetensors --fasta genome.fa in.vcf.gz -o out.vcf.gz\n"
+    "seqcnn export-logos -m run/model.safetensors -o logos",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="seqcnn")
 def main() -> None:
-    r"""Train motif CNNs on peaks or assay tables, score variants, draw what was learned.
-
-    \b
-    Example:
-      seqcnn train --peaks peaks.bed --fasta genome.fa -o run
-      seqcnn score-variants -m run/model.safetensors --fasta genome.fa in.vcf.gz -o out.vcf.gz
-      seqcnn export-logos -m run/model.safetensors -o logos
-    """
+    """Train motif CNNs on peaks or assay tables, score variants, draw what was learned."""

@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
-from seqcnn.cli.options import INPUT, OUTPUT, common_options, set_up_logging
-from seqcnn.cli.sources import Source, prepare_evaluation, source_options
+from seqcnn.cli.command import Command
+from seqcnn.cli.models import model_option, open_engine
+from seqcnn.cli.options import OUTPUT, common_options
+from seqcnn.cli.sources import source_options, take_source
 from seqcnn.errors import ConfigError
 
 __all__ = ["command"]
@@ -16,53 +18,50 @@ __all__ = ["command"]
 _log = logging.getLogger("seqcnn.evaluate")
 
 
-@click.command("evaluate", no_args_is_help=True)
-@click.option("-m", "--model", type=INPUT, required=True, metavar="MODEL")
+@click.command(
+    "evaluate",
+    cls=Command,
+    no_args_is_help=True,
+    example="seqcnn evaluate -m run/model.safetensors --seq factor_B.seq.gz -o evaluation",
+)
+@model_option
 @source_options
-@click.option("-o", "--output", type=OUTPUT, required=True, metavar="OUT/")
+@click.option("-o", "--output", type=OUTPUT, required=True, metavar="OUT/", help="Folder to make.")
 @common_options
 def command(**options: Any) -> None:
-    r"""Measure a model on labelled data that it was not trained on.
+    """Measure a model on labelled data that it was not trained on.
 
     OUT/ holds metrics.json, with the composition and length baselines beside the model, and
     predictions.test.tsv.gz.
-
-    \b
-    Example:
-      seqcnn evaluate -m run/model.safetensors --seq factor_B.seq.gz -o evaluation
     """
     from seqcnn.cli.run_directory import (
+        EVALUATION_FILES,
         log_metrics,
-        open_deterministic_gzip,
         write_json,
-        write_predictions,
+        write_test_predictions,
     )
-    from seqcnn.engine import Engine, resolve_device
     from seqcnn.experiment import evaluate_model
-    from seqcnn.files import refuse_existing, whole_directory
+    from seqcnn.files import check_output, whole_directory
     from seqcnn.metrics import Baseline
-    from seqcnn.modelfile import read_model
+    from seqcnn.sources import prepare_evaluation
 
-    set_up_logging(quiet=options["quiet"], verbose=options["verbose"])
     output: Path = options["output"]
-    refuse_existing(output, force=options["force"])
+    source, seed = take_source(options), options["seed"]
+    inputs = [options["model"], *source.files]
+    check_output(output, force=options["force"], inputs=inputs, made=EVALUATION_FILES)
     started = time.monotonic()
-    model = read_model(options["model"])
-    source, seed, spec = Source.take(options), options["seed"], model.spec
+    engine = open_engine(options)
+    model, spec = engine.model, engine.spec
     if source.length not in (None, spec.length):
         raise ConfigError("--length", f"{source.length}", expected=f"the model's {spec.length}")
-    device = resolve_device(options["device"])
-    _log.info("device: %s", device)
     data = prepare_evaluation(
         source, tasks=spec.tasks, task_kind=spec.task_kind, length=spec.length, seed=seed
     )
     _log.info("%d sequences, %d positive", len(data), int(data.positive.sum()))
-    engine = Engine(model, device=device, threads=options["threads"])
     baselines = {name: Baseline.from_json(values) for name, values in model.baselines.items()}
     metrics, predictions = evaluate_model(engine, data, baselines, seed=seed)
-    metrics |= {"seconds": round(time.monotonic() - started, 1), "device": str(device)}
+    metrics |= {"seconds": round(time.monotonic() - started, 1), "device": str(engine.device)}
     with whole_directory(output) as folder:
         write_json(folder / "metrics.json", metrics)
-        with open_deterministic_gzip(folder / "predictions.test.tsv.gz") as handle:
-            write_predictions(handle, data.sequences, predictions, spec, targets=data.targets)
+        write_test_predictions(folder, data, predictions, spec)
     log_metrics(metrics)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seqcnn.cli.options import INPUT, OUTPUT, common_options, set_up_logging
+from seqcnn.cli.command import Command
+from seqcnn.cli.models import make_engine, model_option
+from seqcnn.cli.options import INPUT, OUTPUT, common_options
 from seqcnn.cli.progress import show_progress
 
 if TYPE_CHECKING:
@@ -18,9 +20,17 @@ __all__ = ["command"]
 
 _log = logging.getLogger("seqcnn.logos")
 
+_WRITERS = ("meme", "jaspar", "transfac")
+_FILES = (*(f"motifs.{suffix}" for suffix in _WRITERS), "filters.tsv", "logos", "index.html")
 
-@click.command("export-logos", no_args_is_help=True)
-@click.option("-m", "--model", type=INPUT, required=True, metavar="MODEL")
+
+@click.command(
+    "export-logos",
+    cls=Command,
+    no_args_is_help=True,
+    example="seqcnn export-logos -m run/model.safetensors -o logos",
+)
+@model_option
 @click.option(
     "--sequences",
     type=INPUT,
@@ -32,27 +42,24 @@ _log = logging.getLogger("seqcnn.logos")
     type=click.IntRange(0),
     default=20,
     show_default=True,
+    metavar="N",
     help="Draw the N most important motifs; 0: all.",
 )
-@click.option("-o", "--output", type=OUTPUT, required=True, metavar="OUT/")
+@click.option("-o", "--output", type=OUTPUT, required=True, metavar="OUT/", help="Folder to make.")
 @common_options
 def command(**options: Any) -> None:
-    r"""Write the motifs of a model's detectors, the most important first.
+    """Write the motifs of a model's detectors, the most important first.
 
     OUT/ holds motifs.meme, motifs.jaspar, motifs.transfac, filters.tsv, logos/ (SVG and PNG, both
     strands) and index.html.
-
-    \b
-    Example:
-      seqcnn export-logos -m run/model.safetensors -o logos
     """
     from seqcnn.errors import ModelFileError
-    from seqcnn.files import refuse_existing, whole_directory
+    from seqcnn.files import check_output, whole_directory
     from seqcnn.modelfile import read_model
 
-    set_up_logging(quiet=options["quiet"], verbose=options["verbose"])
     output: Path = options["output"]
-    refuse_existing(output, force=options["force"])
+    inputs = [path for path in (options["model"], options["sequences"]) if path]
+    check_output(output, force=options["force"], inputs=inputs, made=_FILES)
     model = read_model(options["model"])
     motifs = _motifs_of(model, options) if options["sequences"] else list(model.motifs)
     if not motifs:
@@ -67,14 +74,13 @@ def command(**options: Any) -> None:
 
 def _motifs_of(model: "TrainedModel", options: dict[str, Any]) -> "list[Motif]":
     from seqcnn.datasets import encode_records
-    from seqcnn.engine import Engine, resolve_device
     from seqcnn.filters import detector_importance, extract_motifs
     from seqcnn.genome import read_fasta_records
 
     path = options["sequences"]
     records = read_fasta_records(path)
     codes = encode_records(records, length=model.spec.length, where=path).codes
-    engine = Engine(model, device=resolve_device(options["device"]), threads=options["threads"])
+    engine = make_engine(model, options)
     importance = [
         detector_importance(engine, codes, member=member) for member in range(len(model.members))
     ]
@@ -82,7 +88,7 @@ def _motifs_of(model: "TrainedModel", options: dict[str, Any]) -> "list[Motif]":
 
 
 def _write_motifs(folder: Path, motifs: "Sequence[Motif]", model: "TrainedModel") -> None:
-    from seqcnn.cli.tables import write_rows
+    from seqcnn.cli.tables import open_table, write_rows
     from seqcnn.motifs import format_jaspar, format_meme, format_transfac
 
     writers = {"meme": format_meme, "jaspar": format_jaspar, "transfac": format_transfac}
@@ -94,7 +100,7 @@ def _write_motifs(folder: Path, motifs: "Sequence[Motif]", model: "TrainedModel"
         [m.name, m.sites, m.information, m.importance, m.consensus, None, None, None]
         for m in motifs
     ]
-    with (folder / "filters.tsv").open("w") as handle:
+    with open_table(folder / "filters.tsv") as handle:
         write_rows(handle, columns, rows)
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqcnn.cli.command import Command
 from seqcnn.cli.options import INPUT, common_options
 
 if TYPE_CHECKING:
@@ -13,16 +14,13 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("info", no_args_is_help=True)
+@click.command(
+    "info", cls=Command, no_args_is_help=True, example="seqcnn info run/model.safetensors"
+)
 @click.argument("model", type=INPUT, metavar="MODEL")
 @common_options
 def command(model: Path, **_: Any) -> None:
-    r"""Say what a model file takes, gives, and where it comes from.
-
-    \b
-    Example:
-      seqcnn info run/model.safetensors
-    """
+    """Say what a model file takes, gives, and where it comes from."""
     from seqcnn.files import sha256
     from seqcnn.modelfile import read_model
 

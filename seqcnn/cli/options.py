@@ -1,9 +1,7 @@
 """Options that all commands share, and the file of options, ``--config``."""
 
 import difflib
-import logging
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,17 +9,15 @@ import click
 
 from seqcnn.errors import ConfigError, InputError
 
-__all__ = ["INPUT", "OUTPUT", "common_options", "set_up_logging"]
+__all__ = ["INPUT", "OUTPUT", "common_options"]
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 INPUT = click.Path(path_type=Path)
 OUTPUT = click.Path(path_type=Path)
 
-_NOT_IN_CONFIG = {"config", "help"}
 
-
-def common_options(command: Command) -> Command:
+def common_options(command: Decorated) -> Decorated:
     """Add the options that every command has."""
     options = [
         click.option(
@@ -33,7 +29,14 @@ def common_options(command: Command) -> Command:
             metavar="FILE.yaml",
             help="Options by their long names; flags win.",
         ),
-        click.option("--seed", type=click.IntRange(0, 2**31), default=0, show_default=True),
+        click.option(
+            "--seed",
+            type=click.IntRange(0, 2**31 - 1),
+            default=0,
+            show_default=True,
+            metavar="N",
+            help="Seed of every random choice.",
+        ),
         click.option(
             "--device",
             default="auto",
@@ -60,15 +63,14 @@ def common_options(command: Command) -> Command:
 def _read_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
     if path is None:
         return
-    values = _load_yaml(path)
     names = {
         spelling.lstrip("-"): parameter
         for parameter in ctx.command.params
         for spelling in parameter.opts
-        if spelling.startswith("--") and parameter.name not in _NOT_IN_CONFIG
+        if spelling.startswith("--") and parameter.expose_value
     }
     defaults: dict[str, Any] = {}
-    for key, value in values.items():
+    for key, value in _load_yaml(path).items():
         parameter = names.get(str(key).replace("_", "-"))
         if parameter is None:
             near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.0)
@@ -76,10 +78,17 @@ def _read_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> N
                 f"{path}: {key}", "no such option", remedy=f"did you mean {near[0]!r}?"
             )
         if value is not None:
-            name = str(parameter.name)
-            many = parameter.multiple and not isinstance(value, list)
-            defaults[name] = [value] if many else value
+            defaults[str(parameter.name)] = _as_given(value, many=parameter.multiple)
     ctx.default_map = {**(ctx.default_map or {}), **defaults}
+
+
+def _as_given(value: Any, *, many: bool) -> Any:
+    """Turn lists and mappings of YAML into what the command line has."""
+    if isinstance(value, Mapping):
+        value = [f"{name}={item}" for name, item in value.items()]
+    if many:
+        return value if isinstance(value, list) else [value]
+    return ",".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _load_yaml(path: Path) -> dict[object, Any]:
@@ -94,22 +103,3 @@ def _load_yaml(path: Path) -> dict[object, Any]:
     if not isinstance(values, dict):
         raise ConfigError(path, "holds no options", expected="lines like `length: 101`")
     return values
-
-
-def set_up_logging(*, quiet: bool, verbose: bool, file: Path | None = None) -> None:
-    """Send log lines to stderr, and to a file where one is given."""
-    level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
-    logger = logging.getLogger("seqcnn")
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
-    logger.setLevel(logging.DEBUG)
-    terminal = logging.StreamHandler(sys.stderr)
-    terminal.setLevel(level)
-    handlers: list[logging.Handler] = [terminal]
-    if file is not None:
-        handlers.append(logging.FileHandler(file, encoding="utf-8"))
-        handlers[-1].setLevel(logging.INFO if not verbose else logging.DEBUG)
-    for handler in handlers:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-        logger.addHandler(handler)

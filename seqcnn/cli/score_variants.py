@@ -3,16 +3,20 @@
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from seqcnn import __version__
-from seqcnn.cli.options import INPUT, OUTPUT, common_options, set_up_logging
+from seqcnn.cli.command import Command
+from seqcnn.cli.models import model_option, open_engine
+from seqcnn.cli.options import INPUT, OUTPUT, common_options
 from seqcnn.cli.progress import show_progress
+from seqcnn.cli.provenance import canonical_command
+from seqcnn.cli.tables import open_table
 from seqcnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,11 +33,24 @@ _SCORES = ("ref_logit", "alt_logit", "delta", "probability_difference", "deepbin
 _COLUMNS = ("contig", "position", "id", "ref", "alt", "task", *_SCORES, "p", "q", "sd", "reason")
 
 
-@click.command("score-variants", no_args_is_help=True)
-@click.option("-m", "--model", type=INPUT, required=True, metavar="MODEL")
+@click.command(
+    "score-variants",
+    cls=Command,
+    no_args_is_help=True,
+    example="seqcnn score-variants -m run/model.safetensors --fasta genome.fa in.vcf.gz"
+    " -o out.vcf.gz",
+)
+@model_option
 @click.option("--fasta", type=INPUT, required=True, metavar="FA", help="The reference genome.")
 @click.argument("variants", type=INPUT, metavar="VCF|BCF|-")
-@click.option("-o", "--output", type=OUTPUT, metavar="OUT", help="Default: standard output.")
+@click.option(
+    "-o",
+    "--output",
+    type=OUTPUT,
+    default="-",
+    metavar="OUT",
+    help="Default: standard output.",
+)
 @click.option(
     "-O",
     "--output-type",
@@ -58,52 +75,41 @@ _COLUMNS = ("contig", "position", "id", "ref", "alt", "task", *_SCORES, "p", "q"
     type=click.IntRange(1, 101),
     default=1,
     show_default=True,
+    metavar="N",
     help="Average over windows at this many neighbouring offsets.",
 )
 @click.option("--no-version", is_flag=True, help="No version and command in the header.")
 @common_options
 def command(**options: Any) -> None:
-    r"""Score every allele of a VCF or BCF: the model's output for it less that for the reference.
+    """Score every allele of a VCF or BCF: the model's output for it less that for the reference.
 
     Records come out as they went in, with INFO fields added; an allele without a score has its
     reason. Logits, not probabilities, are averaged and subtracted.
-
-    \b
-    Example:
-      seqcnn score-variants -m run/model.safetensors --fasta genome.fa in.vcf.gz -o out.vcf.gz
     """
-    from seqcnn.engine import Engine, resolve_device
-    from seqcnn.engine.devices import describe_device
     from seqcnn.genome import open_genome
-    from seqcnn.modelfile import read_model
     from seqcnn.variants import VcfReader
 
-    set_up_logging(quiet=options["quiet"], verbose=options["verbose"])
     _check_outputs(options)
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(VcfReader(options["variants"]))
         genome = stack.enter_context(open_genome(options["fasta"]))
-        model = read_model(options["model"])
-        if options["strands"]:
-            model = replace(model, spec=replace(model.spec, strands=options["strands"]))
-        device = resolve_device(options["device"])
-        _log.info("device: %s", describe_device(device))
-        engine = Engine(model, device=device, threads=options["threads"])
+        engine = open_engine(options)
         _report(_run(options, reader, genome, engine), options["variants"])
 
 
 def _check_outputs(options: dict[str, Any]) -> None:
-    from seqcnn.files import refuse_existing
+    from seqcnn.files import check_output
 
-    taken = [options["variants"], options["fasta"], options["model"]]
-    for key in ("output", "tsv"):
-        path: Path | None = options[key]
-        if path is None or str(path) == "-":
-            continue
-        if any(path.exists() and other.exists() and path.samefile(other) for other in taken):
-            raise ConfigError(path, "is an input of this command", remedy="give another name")
-        refuse_existing(path, force=options["force"])
-        taken.append(path)
+    outputs: list[Path] = [options[key] for key in ("output", "tsv") if options[key]]
+    if list(map(str, outputs)) == ["-", "-"]:
+        raise ConfigError(
+            "--tsv -", "standard output takes the VCF", remedy="name a file with -o or --tsv"
+        )
+    taken: list[Path] = [options["variants"], options["fasta"], options["model"]]
+    for path in outputs:
+        if str(path) != "-":
+            check_output(path, force=options["force"], inputs=taken)
+            taken.append(path)
 
 
 def _run(
@@ -122,12 +128,14 @@ def _run(
     header = annotate_header(
         reader.header.lines, fields.everything, provenance=_provenance(options)
     )
-    target = options["output"] or Path("-")
-    kind = output_kind(target, asked=options["output_type"])
+    kind = output_kind(options["output"], asked=options["output_type"])
     counts: Counter[str] = Counter()
     with contextlib.ExitStack() as stack:
-        writer = stack.enter_context(VcfWriter(target, header, kind=kind))
-        table = stack.enter_context(_open_table(options["tsv"]))
+        # The writer is the inner one: a BCF can still fail at its end, and leave no table then.
+        table = stack.enter_context(open_table(options["tsv"])) if options["tsv"] else None
+        if table:
+            table.write("\t".join(_COLUMNS) + "\n")
+        writer = stack.enter_context(VcfWriter(options["output"], header, kind=kind))
         progress = stack.enter_context(
             show_progress("scoring", None, unit="allele", quiet=options["quiet"])
         )
@@ -154,17 +162,15 @@ def _score(
 
 
 def _provenance(options: dict[str, Any]) -> tuple[str, ...]:
-    from seqcnn.cli.run_directory import canonical_command
     from seqcnn.files import sha256
     from seqcnn.variants import provenance_lines
 
     model: Path = options["model"]
-    left_out = {"output", "tsv", "force", "quiet", "verbose", "threads", "device", "variants"}
-    shown = {key: value for key, value in options.items() if key not in left_out}
+    shown = {key: value for key, value in options.items() if key != "variants"}
     lines = provenance_lines(
         "scoreVariants",
         __version__,
-        f"{canonical_command('score-variants', shown)} {options['variants'].name}",
+        canonical_command(shown, options["variants"]),
         model=model.name,
         sha256=sha256(model),
     )
@@ -231,23 +237,6 @@ class _Fields:
 
 
 # --- the table -------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _open_table(path: Path | None) -> Iterator[TextIO | None]:
-    from seqcnn.cli.run_directory import open_deterministic_gzip
-    from seqcnn.files import whole_file
-
-    if path is None:
-        yield None
-        return
-    with whole_file(path) as partial:
-        opener: Callable[[Path], TextIO] = (
-            open_deterministic_gzip if path.suffix == ".gz" else lambda place: place.open("w")
-        )
-        with opener(partial) as handle:
-            handle.write("\t".join(_COLUMNS) + "\n")
-            yield handle
 
 
 def _write_rows(

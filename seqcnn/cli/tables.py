@@ -1,10 +1,45 @@
 """Writing tab-separated tables: six significant digits, ``.`` for what is missing."""
 
+import contextlib
+import gzip
+import io
 import math
-from collections.abc import Iterable, Sequence
-from typing import TextIO
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
-__all__ = ["format_value", "write_rows"]
+if TYPE_CHECKING:
+    import numpy as np
+
+    from seqcnn.engine import Predictions
+    from seqcnn.genome import Sequences
+    from seqcnn.modelfile import ModelSpec
+
+__all__ = ["format_value", "open_table", "write_predictions", "write_rows"]
+
+
+@contextlib.contextmanager
+def open_table(path: Path) -> Iterator[TextIO]:
+    """Open a table to write: a file, gzip for the suffix ``.gz``, or standard output for ``-``.
+
+    The file is there only when the block ends well. Bytes that were no UTF-8 when they were read
+    come out as they were.
+    """
+    from seqcnn.files import whole_file
+
+    if str(path) == "-":
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="surrogateescape")
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    with whole_file(path) as partial, partial.open("wb") as raw:
+        # Neither the time nor the name stands in the header of the gzip file.
+        packed = path.suffix == ".gz"
+        binary = gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) if packed else raw
+        with binary, io.TextIOWrapper(binary, encoding="utf-8", errors="surrogateescape") as text:
+            yield text
 
 
 def write_rows(handle: TextIO, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -25,3 +60,33 @@ def format_value(value: object) -> str:
         return "."
     text = f"{number:.6g}"
     return "0" if text == "-0" else text
+
+
+def write_predictions(
+    handle: TextIO,
+    sequences: "Sequences",
+    predictions: "Predictions",
+    spec: "ModelSpec",
+    *,
+    targets: "np.ndarray[Any, np.dtype[np.float32]] | None" = None,
+) -> None:
+    """Write predictions as TSV, a row a sequence and task."""
+    import numpy as np
+
+    located = sequences.intervals is not None
+    columns = ["name", *(["contig", "start", "end", "strand"] if located else []), "task"]
+    columns += ["logit", "probability", "sd", *([] if targets is None else ["target"])]
+    logits, sds = predictions.logits, predictions.sd
+    # The sigmoid by way of the hyperbolic tangent, which never overflows.
+    probabilities = 0.5 + 0.5 * np.tanh(0.5 * logits)
+
+    def rows() -> Iterator[list[object]]:
+        for i, name in enumerate(sequences.names):
+            place = sequences.intervals[i] if sequences.intervals else None
+            where = [place.contig, place.start, place.end, place.strand] if place else []
+            for t, task in enumerate(spec.tasks):
+                probability = None if spec.task_kind == "regression" else probabilities[i, t]
+                target = [] if targets is None else [targets[i, t]]
+                yield [name, *where, task, logits[i, t], probability, sds[i, t], *target]
+
+    write_rows(handle, columns, rows())

@@ -1,6 +1,7 @@
 """``seqcnn train``: options -> data -> a run directory."""
 
 import logging
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -9,13 +10,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqcnn import __version__
-from seqcnn.cli.options import OUTPUT, common_options, set_up_logging
+from seqcnn.cli.command import Command
+from seqcnn.cli.log import log_to_file
+from seqcnn.cli.models import choose_device
+from seqcnn.cli.options import OUTPUT, common_options
 from seqcnn.cli.progress import show_progress
-from seqcnn.cli.sources import Source, input_files, prepare_split, source_options
+from seqcnn.cli.provenance import canonical_command, digest_inputs
+from seqcnn.cli.sources import source_options, take_source
 from seqcnn.errors import ConfigError
 
 if TYPE_CHECKING:
+    from seqcnn.architectures import NetworkConfig
+    from seqcnn.cli.run_directory import Run
+    from seqcnn.datasets import LabelledSequences
+    from seqcnn.metrics import TaskKind
     from seqcnn.modelfile import ModelSpec
+    from seqcnn.sources import Source
 
 __all__ = ["command"]
 
@@ -23,7 +33,15 @@ _log = logging.getLogger("seqcnn.train")
 
 _TASKS = click.Choice(["binary", "multilabel", "regression"])
 _STRANDS = click.Choice(["average", "max", "single"])
-_RUNTIME = {"output", "force", "quiet", "verbose", "threads", "device"}
+_HYPERPARAMETERS = (
+    "steps",
+    "batch_size",
+    "learning_rate",
+    "weight_decay",
+    "patience",
+    "members",
+    "seed",
+)
 
 
 def _describe_architectures(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -34,7 +52,12 @@ def _describe_architectures(ctx: click.Context, _: click.Parameter, asked: bool)
         ctx.exit()
 
 
-@click.command("train", no_args_is_help=True)
+@click.command(
+    "train",
+    cls=Command,
+    no_args_is_help=True,
+    example="seqcnn train --peaks peaks.narrowPeak --fasta genome.fa.gz -o run",
+)
 @source_options
 @click.option("--validation", metavar="CONTIG,...|0.1|FILE", help="Chooses the best weights.")
 @click.option(
@@ -54,13 +77,20 @@ def _describe_architectures(ctx: click.Context, _: click.Parameter, asked: bool)
 )
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="A field of --arch.")
 @click.option("--task", type=_TASKS, help="Default: follows from the targets.")
-@click.option("--alphabet", type=click.Choice(["dna", "rna"]), default="dna", show_default=True)
+@click.option(
+    "--alphabet",
+    type=click.Choice(["dna", "rna"]),
+    default="dna",
+    show_default=True,
+    help="RNA has one strand, and U in its motifs.",
+)
 @click.option("--strands", type=_STRANDS, help="Default: the family's own; single for RNA.")
 @click.option(
     "--members",
     type=click.IntRange(1, 100),
     default=1,
     show_default=True,
+    metavar="N",
     help="Networks of the ensemble.",
 )
 @click.option(
@@ -70,63 +100,75 @@ def _describe_architectures(ctx: click.Context, _: click.Parameter, asked: bool)
     metavar="N",
     help="Optimiser steps. Default: five passes, at least 480, at most 2000.",
 )
-@click.option("--batch-size", type=click.IntRange(2, 65_536), default=128, show_default=True)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(2, 65_536),
+    default=128,
+    show_default=True,
+    metavar="N",
+    help="Sequences of an optimiser step, negatives included.",
+)
 @click.option(
     "--learning-rate",
     type=click.FloatRange(0, 10, min_open=True),
     default=3e-3,
     show_default=True,
+    metavar="RATE",
     help="Highest rate of the one-cycle schedule.",
 )
-@click.option("--weight-decay", type=click.FloatRange(0, 10), default=1e-2, show_default=True)
+@click.option(
+    "--weight-decay",
+    type=click.FloatRange(0, 10),
+    default=1e-2,
+    show_default=True,
+    metavar="SHARE",
+    help="AdamW's pull of the weights towards zero.",
+)
 @click.option(
     "--patience",
     type=click.IntRange(1),
     default=10,
     show_default=True,
+    metavar="N",
     help="Of 20 evaluations, those without improvement before training stops.",
 )
-@click.option("-o", "--output", type=OUTPUT, required=True, metavar="RUN/")
+@click.option("-o", "--output", type=OUTPUT, required=True, metavar="RUN/", help="Folder to make.")
 @common_options
 def command(**options: Any) -> None:
-    r"""Train a motif CNN, and write a run directory.
+    """Train a motif CNN, and write a run directory.
 
     RUN/ holds model.safetensors, config.yaml (reruns the same), metrics.json, history.tsv,
     predictions.test.tsv.gz, report.html and train.log.
-
-    \b
-    Example:
-      seqcnn train --peaks peaks.narrowPeak --fasta genome.fa.gz -o run
     """
-    from seqcnn.cli.run_directory import write_run_directory
-    from seqcnn.files import refuse_existing, whole_directory
+    from seqcnn.cli.run_directory import RUN_FILES, write_run_directory
+    from seqcnn.files import check_output, whole_directory
 
     output: Path = options["output"]
-    refuse_existing(output, force=options["force"])
+    source = take_source(options)
+    config = _network_config(options)  # a wrong field is told before anything slow
+    _check_length(options["arch"], config, options["length"] or sys.maxsize)
+    held_out = (Path(options[name] or "") for name in ("validation", "test"))
+    inputs = [*source.files, *(path for path in held_out if path.is_file())]
+    check_output(output, force=options["force"], inputs=inputs, made=RUN_FILES)
     started = time.monotonic()
-    with whole_directory(output) as folder:
-        set_up_logging(
-            quiet=options["quiet"], verbose=options["verbose"], file=folder / "train.log"
-        )
-        run = _train(dict(options))
+    with whole_directory(output) as folder, log_to_file(folder / "train.log"):
+        run = _train(options, source, config, inputs)
         write_run_directory(folder, run, seconds=time.monotonic() - started)
-        set_up_logging(quiet=options["quiet"], verbose=options["verbose"])
     _log.info("%s: done in %.0f s", output, time.monotonic() - started)
 
 
-def _train(options: dict[str, Any]) -> Any:
-    from seqcnn.cli.run_directory import Run, canonical_command, log_split
-    from seqcnn.engine.devices import describe_device, resolve_device
+def _train(
+    options: dict[str, Any], source: "Source", config: "NetworkConfig", inputs: list[Path]
+) -> "Run":
+    from seqcnn.cli.run_directory import Run, log_split
+    from seqcnn.engine.devices import describe_device
     from seqcnn.experiment import run_experiment
+    from seqcnn.sources import prepare_split
     from seqcnn.training import TrainingConfig, choose_steps
 
-    recorded = {key: value for key, value in options.items() if key not in _RUNTIME}
-    config = _network_config(options)  # before anything slow: a wrong field is told at once
-    source = Source.take(options)
-    device = resolve_device(options["device"])
     _log.info("seqcnn %s", __version__)
-    _log.info("command: seqcnn %s", " ".join(sys.argv[1:]))
-    _log.info("device: %s", describe_device(device))
+    _log.info("command: seqcnn %s", shlex.join(sys.argv[1:]))
+    device = choose_device(options)
     split, kind = prepare_split(
         source,
         validation=options["validation"],
@@ -136,24 +178,11 @@ def _train(options: dict[str, Any]) -> Any:
     )
     log_split(split)
     spec = _spec(options, config, kind, split.train)
-    training = TrainingConfig(
-        **{
-            key: options[key]
-            for key in (
-                "steps",
-                "batch_size",
-                "learning_rate",
-                "weight_decay",
-                "patience",
-                "members",
-                "seed",
-            )
-        }
-    )
+    training = TrainingConfig(**{name: options[name] for name in _HYPERPARAMETERS})
     provenance = {
         "version": __version__,
-        "command": canonical_command("train", recorded),
-        "inputs": input_files(source, options["validation"], options["test"]),
+        "command": canonical_command(options),
+        "inputs": digest_inputs(inputs),
         "seed": options["seed"],
     }
     steps = training.steps or choose_steps(split, training.batch_size)
@@ -169,10 +198,10 @@ def _train(options: dict[str, Any]) -> Any:
             threads=options["threads"],
             progress=progress,
         )
-    return Run(experiment, split, recorded, describe_device(device))
+    return Run(experiment, split, options, describe_device(device))
 
 
-def _network_config(options: dict[str, Any]) -> Any:
+def _network_config(options: dict[str, Any]) -> "NetworkConfig":
     from seqcnn.architectures import configure
 
     settings = {}
@@ -184,25 +213,31 @@ def _network_config(options: dict[str, Any]) -> Any:
     return configure(options["arch"], settings)
 
 
-def _spec(options: dict[str, Any], config: Any, kind: str, train: Any) -> "ModelSpec":
+def _spec(
+    options: dict[str, Any], config: "NetworkConfig", kind: "TaskKind", train: "LabelledSequences"
+) -> "ModelSpec":
     from seqcnn.modelfile import ModelSpec
 
     single = options["alphabet"] == "rna"
     spec = ModelSpec(
         architecture=options["arch"],
         config=config,
-        task_kind=kind,  # type: ignore[arg-type]
+        task_kind=kind,
         tasks=train.tasks,
         length=train.sequences.length,
         strands=options["strands"] or ("single" if single else config.strands),
         alphabet=options["alphabet"],
     )
-    shortest = getattr(config, "width", 1)
-    if options["arch"] == "motif" and spec.length < shortest:
+    _check_length(options["arch"], config, spec.length)
+    return spec
+
+
+def _check_length(architecture: str, config: "NetworkConfig", length: int) -> None:
+    shortest = getattr(config, "width", 1) if architecture == "motif" else 1
+    if length < shortest:
         raise ConfigError(
             "--length",
-            f"{spec.length} bp",
+            f"{length} bp",
             expected=f"at least the detectors' {shortest} bp",
             remedy="choose a larger --length, or --set width=...",
         )
-    return spec

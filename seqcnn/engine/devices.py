@@ -1,10 +1,13 @@
-"""Which device a run is on."""
+"""Which device a run is on, and how many of its cores it may use."""
+
+import os
+import re
 
 import torch
 
 from seqcnn.errors import ConfigError
 
-__all__ = ["describe_device", "resolve_device"]
+__all__ = ["count_threads", "describe_device", "keep_freed_memory", "resolve_device"]
 
 
 def resolve_device(name: str) -> torch.device:
@@ -19,12 +22,11 @@ def resolve_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cpu":
         return torch.device("cpu")
-    kind, _, number = name.partition(":")
-    if kind != "cuda" or (number and not number.isdecimal()):
+    if re.fullmatch(r"cuda(:[0-9]{1,4})?", name) is None:
         raise ConfigError(
             f"--device {name}", "no such device", expected="auto, cpu, cuda or cuda:N"
         )
-    if int(number or 0) >= torch.cuda.device_count():
+    if int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
         raise ConfigError(
             f"--device {name}",
             f"this machine has {torch.cuda.device_count()} CUDA device(s)",
@@ -38,3 +40,22 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return str(device)
+
+
+def count_threads(asked: int) -> int:
+    """Give the threads asked for, or for 0 one for each core that this process may use."""
+    if asked:
+        return asked
+    # A batch system lends some of a machine's cores; os.cpu_count would count them all.
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def keep_freed_memory() -> None:
+    """Let the process keep the memory of tensors that it frees, for the next ones.
+
+    By default glibc hands the end of its heap back as soon as 128 kB are free, and asks for it
+    again a moment later, page by page: half of the time of a pass. It stops doing so once it
+    has seen a block of up to 32 MB freed. Elsewhere this does nothing.
+    """
+    torch.empty(31 * 2**20, dtype=torch.uint8)

@@ -1,15 +1,16 @@
 """Logits of sequences under a trained model.
 
-The last printed digit must not depend on how the work was cut. So every pass has the same
-shape (the last block of a run is filled up with N), each runs on one thread, blocks are what
-threads share out, and the dense head sums in float64, where the order of a sum stays below
-what is printed.
+A logit must not depend on how the work was cut: not in its last bit. So every pass of a model
+has the same shape (the last block of a run is filled up with N), and on a CPU each runs on one
+thread; blocks are what threads share out. A sequence then goes through the same sums, wherever
+it stands and whatever stands beside it. The dense head sums in float64. Another machine may
+round the detectors' scores (float32) in another way.
 """
 
 import copy
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from torch import Tensor
 from seqcnn.architectures.base import SequenceNetwork
 from seqcnn.architectures.networks import build_network
 from seqcnn.dna import UNKNOWN, Codes
+from seqcnn.engine.devices import count_threads, keep_freed_memory
 from seqcnn.engine.strands import combine_strands, expand_one_hot, reverse_complement_one_hot
 from seqcnn.errors import ModelFileError
 from seqcnn.modelfile import TrainedModel
@@ -29,8 +31,8 @@ __all__ = ["Engine", "Predictions"]
 
 Result = TypeVar("Result")
 
-_POSITIONS_CPU = 2**16
-_POSITIONS_CUDA = 2**21
+_MODEL = "the model file"
+_BLOCKS_AHEAD = 8
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,11 @@ class Engine:
         Where to run it.
     threads
         CPU threads that share out the blocks; 0 means one for each core.
+
+    Raises
+    ------
+    ModelFileError
+        When the weights do not fit the configuration.
     """
 
     def __init__(
@@ -77,23 +84,21 @@ class Engine:
         self.model = model
         self.spec = model.spec
         self.device = device or torch.device("cpu")
-        on_gpu = self.device.type == "cuda"
-        self.threads = 1 if on_gpu else threads or os.cpu_count() or 1
-        positions = _POSITIONS_CUDA if on_gpu else _POSITIONS_CPU
-        self.block = max(1, positions // self.spec.length)
+        keep_freed_memory()
+        self.threads = 1 if self.device.type == "cuda" else count_threads(threads)
         self.networks = [self._load(member) for member in model.members]
+        self.block = self.networks[0].rows_at_once(self.spec.length, self.device)
         self._heads = [copy.deepcopy(network.head).double() for network in self.networks]
         self._centre = np.array(self.spec.centre or [0.0] * len(self.spec.tasks))
         self._scale = np.array(self.spec.scale or [1.0] * len(self.spec.tasks))
 
     def _load(self, member: dict[str, NDArray[np.float32]]) -> SequenceNetwork:
         network = build_network(self.spec.config, tasks=len(self.spec.tasks))
-        try:
-            network.load_state_dict({k: torch.tensor(v) for k, v in member.items()})
-        except RuntimeError as problem:
-            raise ModelFileError(
-                "the model", f"its weights do not fit its configuration ({problem})"
-            ) from problem
+        _check_shapes(network, member)
+        if self.spec.length < network.shortest:
+            found = f"windows of {self.spec.length} bp"
+            raise ModelFileError(_MODEL, found, expected=f"at least {network.shortest} bp")
+        network.load_state_dict({name: torch.tensor(v) for name, v in member.items()})
         return network.eval().to(self.device)
 
     def predict(
@@ -133,7 +138,13 @@ class Engine:
         work
             Called with the one-hot block (block, 4, length), filled up with N, and the number
             of rows in it that are sequences.
+
+        Raises
+        ------
+        ValueError
+            For sequences of another length than the model's.
         """
+        self._check_length(codes)
 
         def run(start: int) -> Result:
             rows = codes[start : start + self.block]
@@ -145,14 +156,21 @@ class Engine:
 
         pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,))
         with pool:
-            yield from pool.map(run, range(0, len(codes), self.block))
+            # Not pool.map: it would make a task of every block before the first one is done.
+            ahead: deque[Future[Result]] = deque()
+            for start in range(0, len(codes), self.block):
+                ahead.append(pool.submit(run, start))
+                if len(ahead) > _BLOCKS_AHEAD * self.threads:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
 
     def features(self, codes: Codes, *, member: int) -> list[Tensor]:
         """Pool sequences to features (n, features) in float64, once for each strand used."""
         network = self.networks[member]
 
         def pooled(one_hot: Tensor, rows: int) -> list[Tensor]:
-            return [network.pool(network.detect(s))[:rows].double() for s in self.strands(one_hot)]
+            return [network.features(s)[:rows].double() for s in self.strands(one_hot)]
 
         return [torch.cat(parts) for parts in zip(*self.map_blocks(codes, pooled), strict=True)]
 
@@ -175,6 +193,29 @@ class Engine:
         members = []
         for member, network in enumerate(self.networks):
             strands = self.strands(one_hot)
-            features = [network.pool(network.detect(strand)).double() for strand in strands]
+            features = [network.features(strand).double() for strand in strands]
             members.append(self.weigh(features, member=member)[:rows])
         return np.asarray(torch.stack(members).cpu().numpy())
+
+    def _check_length(self, codes: Codes) -> None:
+        if codes.ndim != 2 or codes.shape[1] != self.spec.length:
+            raise ValueError(f"codes of shape {codes.shape}, not (n, {self.spec.length})")
+
+
+def _check_shapes(network: SequenceNetwork, member: dict[str, NDArray[np.float32]]) -> None:
+    """Refuse weights that are not those of the network; counters of batches do not matter."""
+    wanted = {k: tuple(v.shape) for k, v in network.state_dict().items() if v.is_floating_point()}
+    found = {k: v.shape for k, v in member.items() if v.dtype.kind == "f"}
+    wrong = sorted(k for k in wanted | found if wanted.get(k) != found.get(k))
+    if wrong:
+        name = wrong[0]
+        raise ModelFileError(
+            _MODEL,
+            f"its weights do not fit its configuration: {name} is {_spell_shape(found, name)}",
+            expected=_spell_shape(wanted, name),
+            remedy="train the model again",
+        )
+
+
+def _spell_shape(shapes: Mapping[str, tuple[int, ...]], name: str) -> str:
+    return " x ".join(map(str, shapes[name])) + " values" if name in shapes else "absent"

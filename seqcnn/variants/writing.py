@@ -213,6 +213,7 @@ class _Declarations:
         self._filters: dict[str, None] = {}
         self._formats: dict[str, None] = {}
         self._infos: dict[str, bool] = {}
+        self._has_symbols = False
 
     def collect(self, records: Iterable[str]) -> None:
         """Take in what the records use."""
@@ -220,6 +221,7 @@ class _Declarations:
             fields = record.split("\t", 9)
             self._contigs[fields[0]] = None
             self._filters[fields[6]] = None
+            self._has_symbols = self._has_symbols or "<" in fields[4]
             for item in fields[7].split(";"):
                 key, equals, _ = item.partition("=")
                 self._infos[key] = bool(equals)
@@ -228,6 +230,10 @@ class _Declarations:
 
     def missing_lines(self) -> Iterator[str]:
         """Yield a header line for each name in use that is not declared."""
+        if self._has_symbols and ("INFO", "END") not in self._known:
+            # pysam gives each symbolic allele an END, declared or not; a BCF must declare it.
+            self._known.add(("INFO", "END"))
+            yield _END
         used = {
             "contig": dict.fromkeys(self._contigs, ""),
             "FILTER": dict.fromkeys(_names(self._filters, ";"), _UNDECLARED),
@@ -241,6 +247,9 @@ class _Declarations:
             for name, rest in names.items():
                 if (section, name) not in self._known and name not in {"", "."}:
                     yield f"##{section}=<ID={name}{rest}>"
+
+
+_END = '##INFO=<ID=END,Number=1,Type=Integer,Description="Last position of the variant">'
 
 
 def _names(joined: Iterable[str], separator: str) -> list[str]:

@@ -1,0 +1,56 @@
+"""A model on a device: the same first steps of every command that runs one."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from seqcnn.cli.options import INPUT
+
+if TYPE_CHECKING:
+    import torch
+
+    from seqcnn.engine import Engine
+    from seqcnn.modelfile import TrainedModel
+
+__all__ = ["choose_device", "make_engine", "model_option", "open_engine"]
+
+_log = logging.getLogger("seqcnn.model")
+
+model_option = click.option(
+    "-m",
+    "--model",
+    type=INPUT,
+    required=True,
+    metavar="MODEL",
+    help="A .safetensors file that `seqcnn train` wrote.",
+)
+
+
+def choose_device(options: Mapping[str, Any]) -> "torch.device":
+    """Turn ``--device`` into a device, and say in the log which it is."""
+    from seqcnn.engine import resolve_device
+    from seqcnn.engine.devices import describe_device
+
+    device = resolve_device(options["device"])
+    _log.info("device: %s", describe_device(device))
+    return device
+
+
+def make_engine(model: "TrainedModel", options: Mapping[str, Any]) -> "Engine":
+    """Lay a model out on the device of ``--device``."""
+    from seqcnn.engine import Engine
+
+    return Engine(model, device=choose_device(options), threads=options["threads"])
+
+
+def open_engine(options: Mapping[str, Any]) -> "Engine":
+    """Read the model of ``--model`` and lay it out, with ``--strands`` where that is given."""
+    from seqcnn.modelfile import read_model
+
+    model = read_model(options["model"])
+    if options.get("strands"):
+        model = replace(model, spec=replace(model.spec, strands=options["strands"]))
+    return make_engine(model, options)

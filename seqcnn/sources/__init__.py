@@ -1,0 +1,11 @@
+"""A source of data as a whole: its files, its negatives, and how its rows are parted.
+
+`seqcnn.datasets` and `seqcnn.tables` read each kind of file. Here stands what belongs to a run:
+one source is named; negatives are made where it has none; some rows are held out.
+"""
+
+from seqcnn.sources.preparation import prepare_evaluation, prepare_split
+from seqcnn.sources.source import BACKGROUNDS, Source
+from seqcnn.sources.unlabelled import read_unlabelled
+
+__all__ = ["BACKGROUNDS", "Source", "prepare_evaluation", "prepare_split", "read_unlabelled"]

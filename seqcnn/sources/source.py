@@ -1,0 +1,97 @@
+"""What a source of data names: files, and what goes with them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seqcnn.errors import ConfigError
+
+__all__ = ["BACKGROUNDS", "Source"]
+
+BACKGROUNDS = ("dinucleotide", "gc", "none")
+"""What ``--background`` may be beside a file."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the SOURCE and BACKGROUND options name.
+
+    Attributes
+    ----------
+    peaks
+        (task, BED or narrowPeak file) pairs.
+    fasta
+        The genome of peaks and other loci.
+    positives, negatives
+        FASTA files.
+    seq
+        DeepBind's .seq.
+    table, targets
+        A table and its target columns.
+    length
+        Bases of a window; None leaves the choice to the data.
+    background
+        ``dinucleotide``, ``gc``, ``none``, or the name of a BED or FASTA file; None leaves the
+        choice to the data.
+    ratio
+        Negatives made for each positive.
+    exclude
+        BED file of places that are no background.
+
+    Raises
+    ------
+    ConfigError
+        Unless exactly one source is named, with all that it needs and nothing that it ignores.
+    """
+
+    peaks: tuple[tuple[str, Path], ...] = ()
+    fasta: Path | None = None
+    positives: Path | None = None
+    negatives: Path | None = None
+    seq: Path | None = None
+    table: Path | None = None
+    targets: tuple[str, ...] = ()
+    length: int | None = None
+    background: str | None = None
+    ratio: int = 1
+    exclude: Path | None = None
+
+    def __post_init__(self) -> None:
+        sources = ("peaks", "positives", "seq", "table")
+        given = [f"--{name}" for name in sources if getattr(self, name)]
+        if len(given) != 1:
+            raise ConfigError(
+                "the source of data",
+                f"{' and '.join(given) or 'none'} given",
+                expected=f"one of {', '.join(f'--{name}' for name in sources)}",
+            )
+        for option, other in (
+            ("peaks", "fasta"),
+            ("negatives", "positives"),
+            ("targets", "table"),
+            ("table", "targets"),
+        ):
+            if getattr(self, option) and not getattr(self, other):
+                raise ConfigError(
+                    f"--{option}", f"no --{other}", expected=f"both, or no --{option}"
+                )
+        if self.exclude and self.background != "gc":
+            raise ConfigError(
+                "--exclude", "nothing to keep away from it", expected="--background gc beside it"
+            )
+        _refuse_repeated("--peaks", [name for name, _ in self.peaks], "--peaks NAME=FILE")
+        _refuse_repeated("--targets", self.targets, "each column once")
+
+    @property
+    def files(self) -> list[Path]:
+        """All files that are named."""
+        named = [self.fasta, self.positives, self.negatives, self.seq, self.table, self.exclude]
+        if self.background and self.background not in BACKGROUNDS:
+            named.append(Path(self.background))
+        return [path for path in [*named, *(path for _, path in self.peaks)] if path]
+
+
+def _refuse_repeated(option: str, names: Sequence[str], remedy: str) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ConfigError(option, f"two tasks are named {repeated[0]!r}", remedy=f"give {remedy}")

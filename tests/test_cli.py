@@ -1,0 +1,383 @@
+"""What all commands share: help, exit codes, configuration, signals, and quiet pipes."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from builders import World, write_fasta, write_lines
+from commands import QUICK, process, refused, seqcnn, tree
+
+from seqcnn.cli import main
+
+COMMANDS = main.list_commands(None)
+HEAVY = {"torch", "numpy", "pandas", "matplotlib", "logomaker", "pysam", "yaml"}
+
+each_command = pytest.mark.parametrize("command", COMMANDS)
+
+
+def example_of(command: str) -> list[str]:
+    """The example in a help text, as words."""
+    text = seqcnn(command, "--help").stdout
+    match = re.search(r"^Example:\n((?:  .*\n)+)", text, flags=re.MULTILINE)
+    assert match, text
+    (line,) = match[1].splitlines()
+    return shlex.split(line)
+
+
+# Help and usage
+
+
+@each_command
+def test_help_has_one_example_that_parses(command: str) -> None:
+    program, name, *words = example_of(command)
+    assert (program, name) == ("seqcnn", command)
+    main.get_command(None, command).make_context(name, words)
+
+
+@each_command
+def test_short_help_is_help(command: str) -> None:
+    assert seqcnn(command, "-h").stdout == seqcnn(command, "--help").stdout
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_is_rendered_and_says_what_each_option_is(command: str) -> None:
+    text = seqcnn(*command.split(), "--help").stdout
+    assert "\\b" not in text
+    assert "\b" not in text
+    assert max(map(len, text.splitlines())) <= 100
+    for option in main.get_command(None, command).params if command else []:
+        if option.param_type_name == "option":
+            assert option.help, f"{option.name} is not explained"
+
+
+def test_the_group_has_an_example_of_commands_that_are_there() -> None:
+    lines = re.findall(r"^  (seqcnn .*)$", seqcnn("--help").stdout, flags=re.MULTILINE)
+    assert len(lines) == 3
+    for line in lines:
+        _, name, *words = shlex.split(line)
+        main.get_command(None, name).make_context(name, words)
+
+
+@each_command
+def test_every_command_has_the_common_options(command: str) -> None:
+    names = {name for option in main.get_command(None, command).params for name in option.opts}
+    wanted = "--config --seed --device --threads --force --quiet -q --verbose -v"
+    assert names >= set(wanted.split())
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_without_arguments_comes_usage(command: str) -> None:
+    result = seqcnn(*command.split(), code=2)
+    assert "Usage: " in result.stderr
+    assert "Example:" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["trian"], ["train", "--pekas", "x"], ["train", "-o"], ["info"], ["info", "a", "b"],
+     ["train", "--ratio", "none", "-o", "x"], ["predict", "x.fa"]],
+)  # fmt: skip
+def test_wrong_usage_exits_with_2(words: list[str]) -> None:
+    if words == ["info"]:
+        words = ["info", "--force"]
+    result = seqcnn(*words, code=2)
+    assert "Error: " in result.stderr
+
+
+def test_version() -> None:
+    assert re.fullmatch(r"seqcnn, version \d+\.\d+\.\d+\n", seqcnn("--version").stdout)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["train", "--badoption"]])
+def test_help_and_usage_errors_are_light_and_quick(words: list[str]) -> None:
+    script = (
+        "import sys\n"
+        "from seqcnn.cli import main\n"
+        "try:\n"
+        f"    main({words!r})\n"
+        "except SystemExit as end:\n"
+        "    code = end.code\n"
+        "print('MODULES', *sys.modules, file=sys.stderr)\n"
+        "sys.exit(code)\n"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == (2 if "--badoption" in words else 0)
+    modules = done.stderr.splitlines()[-1].split()[1:]
+    assert not HEAVY & {name.split(".")[0] for name in modules}
+    seconds = []
+    for _ in range(5):  # the quickest of five: another process may want the core
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "seqcnn", *words], capture_output=True, check=False)
+        seconds.append(time.perf_counter() - started)
+        if seconds[-1] < 0.3:
+            break
+    assert min(seconds) < 0.3
+
+
+# Configuration
+
+
+def test_flags_win_over_the_configuration(world: World, tmp_path: Path, model: Path) -> None:
+    config = write_lines(
+        tmp_path / "c.yaml",
+        [
+            f"model: {model}",
+            f"fasta: {world.genome}",
+            f"output: {tmp_path / 'a.tsv'}",
+            "quiet: true",
+        ],
+    )
+    result = seqcnn("predict", world.peaks, "--config", config)
+    assert (tmp_path / "a.tsv").exists()
+    assert result.stderr == ""
+    seqcnn("predict", world.peaks, "--config", config, "-o", tmp_path / "b.tsv")
+    assert (tmp_path / "a.tsv").read_bytes() == (tmp_path / "b.tsv").read_bytes()
+
+
+def test_configuration_takes_lists_and_mappings(world: World, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(
+        f"peaks: {{a: {world.peaks}, b: {world.other_peaks}}}\nfasta: {world.genome}\n"
+        "test: [chr5, chr6]\nvalidation: 0.2\narch: deepbind\n"
+        "set: {detectors: 2, width: 10}\nsteps: 2\nlength: 61\n",
+        encoding="utf-8",
+    )
+    result = seqcnn("train", "--config", tmp_path / "c.yaml", "-o", tmp_path / "run")
+    assert "test: 192 sequences, 96 positive" in result.stderr
+    shown = seqcnn("info", tmp_path / "run/model.safetensors").stdout
+    assert "multilabel: a, b" in shown
+    assert "deepbind (detectors=2, width=10" in shown
+    assert "61 bp" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "needles"),
+    [
+        ("lenght: 5\n", ["c.yaml: lenght", "did you mean 'length'?"]),
+        ("- a\n- b\n", ["c.yaml", "no options"]),
+        ("a: [1\nb: }\n", ["c.yaml", "is not YAML"]),
+        ("", ["c.yaml", "empty"]),
+        (None, ["c.yaml", "no such file"]),
+        ("config: other.yaml\n", ["no such option"]),
+        ("arch-help: true\n", ["no such option"]),
+    ],
+)
+def test_bad_configuration(text: str | None, needles: list[str], tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "c.yaml").write_text(text, encoding="utf-8")
+    words = ("train", "--config", tmp_path / "c.yaml", "-o", tmp_path / "run")
+    message = refused(tmp_path, *words)
+    assert all(needle in message for needle in needles), message
+
+
+def test_a_value_of_the_wrong_kind_in_the_configuration_is_usage(tmp_path: Path) -> None:
+    config = write_lines(tmp_path / "c.yaml", ["members: many"])
+    result = seqcnn("train", "--config", config, "-o", tmp_path / "run", code=2)
+    assert "many" in result.stderr
+
+
+# Outputs
+
+
+def outputs(world: World, model: Path) -> dict[str, list[object]]:
+    """A command line of each command that writes, up to its output."""
+    at_genome = ["--fasta", world.genome]
+    score = ["score-variants", "-m", model, world.variants, *at_genome]
+    return {
+        "train": ["train", "--peaks", world.peaks, *at_genome, *QUICK, "-o"],
+        "evaluate": ["evaluate", "-m", model, "--peaks", world.peaks, *at_genome, "-o"],
+        "predict": ["predict", "-m", model, world.peaks, *at_genome, "-o"],
+        "score-variants": [*score, "-o"],
+        "tsv": [*score, "-o", os.devnull, "--tsv"],
+        "export-logos": ["export-logos", "-m", model, "-o"],
+    }
+
+
+FOLDERS = {"train", "evaluate", "export-logos"}
+each_output = pytest.mark.parametrize(
+    "name", ["train", "evaluate", "predict", "score-variants", "tsv", "export-logos"]
+)
+
+
+@each_output
+def test_existing_output_is_refused(name: str, world: World, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    if name in FOLDERS:
+        out.mkdir()
+        (out / "metrics.json").write_text("old")
+    else:
+        out.write_text("old")
+    message = refused(tmp_path, *outputs(world, model)[name], out)
+    assert message == f"{out}: exists already; give another name, or --force"
+
+
+@each_output
+def test_output_in_an_absent_folder_is_refused(
+    name: str, world: World, model: Path, tmp_path: Path
+) -> None:
+    message = refused(tmp_path, *outputs(world, model)[name], tmp_path / "absent/out")
+    assert "no folder" in message
+    assert "make it first" in message
+
+
+@each_output
+def test_output_where_nobody_can_write_is_refused(
+    name: str, world: World, model: Path, tmp_path: Path
+) -> None:
+    message = refused(tmp_path, *outputs(world, model)[name], "/proc/out")
+    assert message.startswith("/proc/out: ")
+    assert ".partial" not in message
+
+
+@each_output
+def test_output_of_the_other_kind_is_refused(
+    name: str, world: World, model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.write_text("a file") if name in FOLDERS else out.mkdir()
+    message = refused(tmp_path, *outputs(world, model)[name], out, "--force")
+    assert ("is a file" if name in FOLDERS else "is a folder") in message
+
+
+@each_output
+def test_an_input_is_never_written_over(
+    name: str, world: World, model: Path, tmp_path: Path
+) -> None:
+    """Not even with --force; nor is a folder that holds one."""
+    words = outputs(world, model)[name]
+    out = world.folder if name == "train" else model.parent if name in FOLDERS else model
+    before = tree(out.parent)
+    message = refused(tmp_path, *words, out, "--force")
+    assert "another file of this command" in message or "does not write" in message
+    assert tree(out.parent) == before
+
+
+@pytest.mark.parametrize("name", sorted(FOLDERS))
+def test_a_folder_with_other_files_is_never_replaced(
+    name: str, world: World, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "home").mkdir()
+    write_lines(tmp_path / "home/thesis.tex", ["three years of work"])
+    message = refused(tmp_path, *outputs(world, model)[name], tmp_path / "home", "--force")
+    assert "'thesis.tex', which this command does not write" in message
+
+
+def test_force_replaces_what_was_there(world: World, model: Path, tmp_path: Path) -> None:
+    words = outputs(world, model)
+    (tmp_path / "scores.tsv").write_text("old")
+    seqcnn(*words["predict"], tmp_path / "scores.tsv", "--force")
+    assert (tmp_path / "scores.tsv").read_text().startswith("name\t")
+    (tmp_path / "logos").mkdir()
+    (tmp_path / "logos/filters.tsv").write_text("old")
+    seqcnn(*words["export-logos"], tmp_path / "logos", "--force", "--logos", 1)
+    assert (tmp_path / "logos/filters.tsv").read_text() != "old"
+    assert {path.name for path in tmp_path.iterdir()} == {"scores.tsv", "logos"}
+
+
+def test_a_link_stays_a_link(world: World, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "real.tsv").write_text("old")
+    (tmp_path / "link.tsv").symlink_to("real.tsv")
+    seqcnn(*outputs(world, model)["predict"], tmp_path / "link.tsv", "--force")
+    assert (tmp_path / "link.tsv").is_symlink()
+    assert (tmp_path / "real.tsv").read_text().startswith("name\t")
+
+
+def test_a_device_is_written_to_and_stays(world: World, model: Path) -> None:
+    for name in ("predict", "score-variants", "tsv"):
+        seqcnn(*outputs(world, model)[name], os.devnull)
+    assert Path(os.devnull).is_char_device()
+
+
+# Other machines, other files
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "predict", "score-variants"])
+@pytest.mark.parametrize("device", ["cuda:99", "tpu", "cuda:x"])
+def test_a_device_that_is_not_there_is_refused(
+    name: str, device: str, world: World, model: Path, tmp_path: Path
+) -> None:
+    words = [*outputs(world, model)[name], tmp_path / "out", "--device", device]
+    assert f"--device {device}" in refused(tmp_path, *words)
+
+
+def test_quiet_and_verbose(world: World, model: Path, tmp_path: Path) -> None:
+    words = outputs(world, model)["predict"]
+    assert seqcnn(*words, tmp_path / "a", "-q").stderr == ""
+    usual = seqcnn(*words, tmp_path / "b").stderr
+    assert "device: " in usual
+    assert len(seqcnn(*words, tmp_path / "c", "-v").stderr.splitlines()) >= len(usual.splitlines())
+
+
+def bad_models(model: Path, folder: Path) -> dict[str, Path]:
+    data = model.read_bytes()
+    (folder / "cut").write_bytes(data[: len(data) // 2])
+    (folder / "empty").write_bytes(b"")
+    (folder / "text").write_text("this is no model\n")
+    (folder / "pickle").write_bytes(b"\x80\x02}q\x00.")
+    return {name: folder / name for name in ("cut", "empty", "text", "pickle", "absent")} | {
+        "folder": folder
+    }
+
+
+@pytest.mark.parametrize("kind", ["cut", "empty", "text", "pickle", "absent", "folder"])
+def test_a_file_that_is_no_model_is_refused(
+    kind: str, world: World, model: Path, tmp_path: Path
+) -> None:
+    wrong = bad_models(model, tmp_path)[kind]
+    for words in (
+        ["info", wrong],
+        ["predict", "-m", wrong, world.positives],
+        ["score-variants", "-m", wrong, "--fasta", world.genome, world.variants],
+        ["export-logos", "-m", wrong, "-o", tmp_path / "out"],
+        ["evaluate", "-m", wrong, "--seq", world.seq, "-o", tmp_path / "out"],
+    ):
+        assert refused(tmp_path, *words).startswith(f"{wrong}: ")
+
+
+# Signals and pipes
+
+
+def test_a_closed_pipe_is_quiet(model: Path, tmp_path: Path) -> None:
+    records = [
+        (f"s{i}", "ACGTACGTACG" * 5 + "ACGTAC") for i in range(5000)
+    ]  # more than a pipe holds
+    fasta = write_fasta(tmp_path / "many.fa", records)
+    with process("predict", "-q", "-m", model, fasta) as running:
+        assert running.stdout.readline().startswith(b"name\t")
+        running.stdout.close()
+        assert running.stderr.read() == b""
+        running.wait(60)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_nothing(
+    number: signal.Signals, world: World, tmp_path: Path
+) -> None:
+    words = ["train", "--peaks", world.peaks, "--fasta", world.genome, "-o", tmp_path / "run"]
+    with process(*words, "--steps", 1_000_000, "--set", "detectors=4") as running:
+        lines = []
+        while not lines or b"test: " not in lines[-1]:
+            lines.append(running.stderr.readline())
+            assert lines[-1], lines
+        assert [path.suffix for path in tmp_path.iterdir()] == [".partial"]
+        time.sleep(0.5)
+        running.send_signal(number)
+        said = running.stderr.read().decode()
+        assert running.wait(20) == 128 + number
+    assert "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_in_one_line(world: World, model: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full on this system")
+    for name in ("predict", "score-variants"):
+        words = outputs(world, model)[name]
+        message = refused(model.parent / "none", *words, "/dev/full")
+        assert "No space left" in message
