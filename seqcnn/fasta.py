@@ -287,7 +287,7 @@ def _indexed_contigs(path: Path, kind: str) -> _Index | None:
     with contextlib.ExitStack() as stack:
         made = _make_index(path, suffixes, stack)
         index = _load_index(path, made) if made else None
-        if not index or list(index.lengths) != _names(path):
+        if not index:
             return None
         for file, place in zip(made, beside, strict=True):
             with contextlib.suppress(OSError):  # a read-only folder
@@ -340,7 +340,11 @@ def _load_blocks(file: Path) -> NDArray[np.uint64]:
 
 
 def _fits(path: Path, index: _Index) -> bool:
-    """Tell whether before each sequence of an index stands its name, and nothing else."""
+    """Tell whether before each sequence of an index stands its name, and nothing else.
+
+    So it is in no index of another FASTA, nor in one from which htslib has left out a record
+    without bases, or with the name of another.
+    """
     if not index.spans:
         return False
     starts, ends = zip(*index.spans.values(), strict=True)
@@ -377,8 +381,3 @@ def _read_spans(
                 text, base = gzip.GzipFile(fileobj=handle), int(unpacked)
             text.seek(start - base)
             yield text.read(end - start)
-
-
-def _names(path: Path) -> list[str]:
-    with open_binary(path, FastaError) as handle:
-        return [_name(line) for line in handle if line.startswith(b">")]

@@ -34,6 +34,7 @@ FORMAT_VERSION = 1
 _METADATA = "seqcnn"
 _DIGEST = "sha256"
 _STRANDS = ("average", "max", "single")
+_TRANSFORMS = ("none", "log2")
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -61,6 +62,8 @@ class ModelSpec:
     centre, scale
         Mean and standard deviation that regression targets were standardised with, for each
         task; 0 and 1 otherwise. A logit l stands for ``centre + scale * l``.
+    transform
+        ``log2`` where that value is the log2 of a regression target, else ``none``.
     unknown
         What N has in each of the four one-hot rows.
     """
@@ -74,6 +77,7 @@ class ModelSpec:
     alphabet: str = "dna"
     centre: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
+    transform: str = "none"
     unknown: float = 0.25
 
     def to_json(self) -> dict[str, Any]:
@@ -140,6 +144,7 @@ def _check_spec(spec: ModelSpec) -> None:
         "alphabet": spec.alphabet in ALPHABETS,
         "centre": len(spec.centre) in (0, number) and bool(np.isfinite(spec.centre).all()),
         "scale": len(spec.scale) in (0, number) and bool((np.array(spec.scale) > 0).all()),
+        "transform": spec.transform in _TRANSFORMS,
         "unknown": isinstance(spec.unknown, int | float) and 0 <= spec.unknown <= 1,
     }
     wrong = [name for name, is_sound in sound.items() if not is_sound]

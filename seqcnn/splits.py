@@ -150,9 +150,12 @@ def _choose(
         chosen = _seeded_share(data, held or _DEFAULT_SHARE, rng)
     if not chosen.any() or chosen.all():
         what = "no row" if not chosen.any() else "every row"
+        why = ""
+        if isinstance(held, list) and held and not chosen.any():
+            why = f": no row lies on {_spell(held[0])!r} that is not held out already"
         raise ConfigError(
             f"--{name}",
-            f"{what} of {len(data)} would be held out",
+            f"{what} of {len(data)} would be held out{why}",
             expected="some rows on each side",
             remedy="choose other contigs or another fraction, or give more data",
         )
@@ -182,6 +185,11 @@ def _find_places(data: LabelledSequences, regions: Sequence[str], name: str) -> 
             remedy="check the name",
         )
     return [(bridges[contig], start, end) for contig, start, end in places]
+
+
+def _spell(place: _Place) -> str:
+    contig, start, end = place
+    return contig if end == float("inf") else f"{contig}:{start + 1}-{end}"
 
 
 def _in_places(intervals: Sequence[Interval], places: Sequence[_Place]) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ threads.
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -141,11 +141,16 @@ def train_members(
 
     workers = 1 if device.type == "cuda" else min(config.members, count_threads(threads))
     with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        runs = [pool.submit(train, member) for member in range(config.members)]
         try:
-            results = list(pool.map(train, range(config.members)))
-        except BaseException:
-            given_up.set()  # the pool waits for its threads: let them not train to the end
-            raise
+            wait(runs, return_when=FIRST_EXCEPTION)
+        finally:
+            given_up.set()  # after an error or Ctrl-C, the others are not to train to the end
+    errors = [run.exception() for run in runs]
+    for error in errors:
+        if error and not isinstance(error, InterruptedError):
+            raise error
+    results = [run.result() for run in runs]
     return tuple(weights for weights, _ in results), [row for _, rows in results for row in rows]
 
 
@@ -281,7 +286,8 @@ class _Trainer:
 
     def _scaled(self, targets: NDArray[np.float32]) -> Tensor:
         if self.spec.task_kind == "regression":
-            targets = ((targets - self.spec.centre) / self.spec.scale).astype(np.float32)
+            with np.errstate(over="ignore"):  # the loss tells of it
+                targets = ((targets - self.spec.centre) / self.spec.scale).astype(np.float32)
         return torch.from_numpy(targets).to(self.device)
 
     def _batches(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:

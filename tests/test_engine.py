@@ -47,7 +47,9 @@ def predict_slowly(model, codes):
             both = [row] if spec.strands == "single" else [row, reverse_complement(row)]
             batches = [torch.from_numpy(one_hot(strand[None])).double() for strand in both]
             logits = [network(batch).detach().numpy()[0] for batch in batches]
-            rows.append(np.max(logits, axis=0) if spec.strands == "max" else np.mean(logits, axis=0))
+            rows.append(
+                np.max(logits, axis=0) if spec.strands == "max" else np.mean(logits, axis=0)
+            )
         members.append(np.array(rows) * scale + centre)
     return np.array(members)
 
@@ -231,7 +233,8 @@ def test_one_hot_is_that_of_numpy_on_either_strand(seed, length) -> None:
     expanded = expand_one_hot(torch.from_numpy(codes), unknown=0.1)
     np.testing.assert_array_equal(expanded.numpy(), one_hot(codes, unknown=0.1))
     np.testing.assert_array_equal(
-        reverse_complement_one_hot(expanded).numpy(), one_hot(reverse_complement(codes), unknown=0.1)
+        reverse_complement_one_hot(expanded).numpy(),
+        one_hot(reverse_complement(codes), unknown=0.1),
     )
 
 
@@ -289,7 +292,9 @@ def test_windows_shorter_than_a_detector_are_refused() -> None:
 # Devices
 
 
-@pytest.mark.parametrize("name", ["tpu", "cuda:", "cuda:x", "cuda:-1", "cuda:٣", "CPU", "", "cuda:0:0"])
+@pytest.mark.parametrize(
+    "name", ["tpu", "cuda:", "cuda:x", "cuda:-1", "cuda:٣", "CPU", "", "cuda:0:0"]
+)
 def test_devices_that_do_not_exist_are_refused(name) -> None:
     with pytest.raises(ConfigError, match="expected auto, cpu, cuda or cuda:N"):
         resolve_device(name)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyfaidx
 import pysam
 import pytest
 from hypothesis import given
@@ -194,6 +195,16 @@ def test_a_bgzip_file_that_changes_under_its_index(tmp_path: Path) -> None:
             genome.codes("a")
         assert decode(genome.codes("b")) == "ACGT"
     assert caught.value.remedy.endswith("remove x.fa.fai")
+
+
+@each_indexed
+def test_a_file_that_changes_while_it_is_open(tmp_path: Path, write: Write) -> None:
+    path = write(tmp_path / "x.fa", b">a\nACGT\n>b\nGGGG\n")
+    with open_genome(path) as genome:
+        assert decode(genome.codes("a")) == "ACGT"
+        write(path, b">a\nACGT\n>b\nGG")
+        with pytest.raises(FastaError, match="b has not the 4 bases of its index; expected"):
+            genome.codes("b")
 
 
 def test_equal_records_are_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -426,3 +437,24 @@ def test_the_example_genome(example_data: Path) -> None:
         codes = genome.codes("NC_008253.1")
     text = gzip.decompress(path.read_bytes()).partition(b"\n")[2]
     np.testing.assert_array_equal(codes, encode(text.replace(b"\n", b"")))
+
+
+@given(
+    st.lists(st.text("ACGTNacgtnRY", min_size=1, max_size=90), min_size=1, max_size=4),
+    st.integers(1, 30),
+    st.sampled_from(["\n", "\r\n"]),
+)
+def test_contigs_are_those_that_pyfaidx_reads(
+    sequences: list[str], width: int, ending: str
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "genome.fa"
+        lines = []
+        for number, sequence in enumerate(sequences):
+            lines.append(f">contig{number} described")
+            lines += [sequence[i : i + width] for i in range(0, len(sequence), width)]
+        path.write_bytes((ending.join(lines) + ending).encode())
+        with open_genome(path) as genome, pyfaidx.Fasta(str(path)) as oracle:
+            assert list(genome.contigs) == list(oracle.keys())
+            for name in genome.contigs:
+                assert np.array_equal(genome.codes(name), encode(str(oracle[name][:])))

@@ -16,7 +16,7 @@ from tiny_models import draw_codes, make_model
 
 from seqcnn.dna import decode, encode
 from seqcnn.engine import Engine
-from seqcnn.errors import ModelFileError
+from seqcnn.errors import ModelFileError, SeqcnnError
 from seqcnn.modelfile import FORMAT_VERSION, ModelSpec, TrainedModel, read_model, write_model
 from seqcnn.motifs import Motif
 
@@ -257,7 +257,7 @@ def test_tensors_of_another_shape_are_refused(path) -> None:
         tensors["member.0.norm.bias"] = tensors["member.0.norm.bias"][:2]
 
     resign(path, lambda _: None, tensors=cut)
-    with pytest.raises(ModelFileError, match="norm.bias is 2 values; expected 5 values"):
+    with pytest.raises(ModelFileError, match=r"norm\.bias is 2 values; expected 5 values"):
         Engine(read_model(path), threads=1)
 
     def cut_reference(tensors) -> None:
@@ -291,7 +291,7 @@ def test_tensors_of_another_shape_are_refused(path) -> None:
 def test_a_spec_that_makes_no_sense_is_refused(key, value) -> None:
     good = full_model().spec.to_json()
     assert ModelSpec.from_json(good) == full_model().spec
-    with pytest.raises((ValueError, TypeError, ModelFileError.__mro__[1])):
+    with pytest.raises((ValueError, TypeError, SeqcnnError)):
         ModelSpec.from_json(good | {key: value})
 
 

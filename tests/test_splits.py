@@ -214,14 +214,16 @@ def test_genomes_of_few_contigs_are_cut_in_blocks(counts: dict[str, int]) -> Non
 
 def test_contigs_and_regions_by_any_of_their_names() -> None:
     data = located({"chrI": 10, "chrII": 10, "chrIII": 10})
-    split = split_data(data, validation=("2:101-151",), test=("chr1", "3:1-7"), seed=0)
+    split = split_data(data, validation=("2:107-151",), test=("chr1", "3:1-7"), seed=0)
     assert contigs_of(split.test) == {"chrI", "chrIII"}
     # The middle of the window at 0-12 is base 7; of those of 100-112 and 150-162, 107 and 157.
     assert len(split.test) == 11
     assert [each.start for each in split.validation.sequences.intervals] == [100]
     assert len(split_data(data, validation=("2",), test=("I:1-7",), seed=0).test) == 1
-    with pytest.raises(ConfigError, match="no row of 30"):
+    with pytest.raises(ConfigError, match=r"no row of 30 .* on 'chrI:1-6' that is not held out"):
         split_data(data, validation=None, test=("I:1-6",), seed=0)
+    with pytest.raises(ConfigError, match=r"--validation: no row of 20 .* no row lies on 'chrI' "):
+        split_data(data, validation=("1",), test=("1",), seed=0)
 
 
 @pytest.mark.parametrize(

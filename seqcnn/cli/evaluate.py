@@ -44,6 +44,7 @@ def command(**options: Any) -> None:
     from seqcnn.files import check_output, whole_directory
     from seqcnn.metrics import Baseline
     from seqcnn.sources import prepare_evaluation
+    from seqcnn.targets import transform_targets
 
     output: Path = options["output"]
     source, seed = take_source(options), options["seed"]
@@ -57,7 +58,8 @@ def command(**options: Any) -> None:
     data = prepare_evaluation(
         source, tasks=spec.tasks, task_kind=spec.task_kind, length=spec.length, seed=seed
     )
-    _log.info("%d sequences, %d positive", len(data), int(data.positive.sum()))
+    data = transform_targets(data, spec.transform)
+    _log.info("%d sequences", len(data))
     baselines = {name: Baseline.from_json(values) for name, values in model.baselines.items()}
     metrics, predictions = evaluate_model(engine, data, baselines, seed=seed)
     metrics |= {"seconds": round(time.monotonic() - started, 1), "device": str(engine.device)}

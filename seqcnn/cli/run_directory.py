@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from seqcnn.datasets import LabelledSequences
     from seqcnn.engine import Predictions
     from seqcnn.experiment import Experiment
+    from seqcnn.metrics import TaskKind
     from seqcnn.modelfile import ModelSpec
     from seqcnn.splits import Split
 
@@ -51,7 +52,7 @@ class Run:
     device: str
 
 
-def log_split(split: "Split") -> None:
+def log_split(split: "Split", kind: "TaskKind") -> None:
     """Say how many rows each side has."""
     for name in ("train", "validation", "test"):
         data = getattr(split, name)
@@ -61,7 +62,8 @@ def log_split(split: "Split") -> None:
             if (name == "train" and split.shuffles)
             else ""
         )
-        _log.info("%s: %d sequences, %d positive%s", name, len(data), positive, extra)
+        labels = "" if kind == "regression" else f", {positive} positive"
+        _log.info("%s: %d sequences%s%s", name, len(data), labels, extra)
 
 
 def log_metrics(metrics: Mapping[str, Any]) -> None:

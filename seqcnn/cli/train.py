@@ -4,6 +4,7 @@ import logging
 import shlex
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from seqcnn.metrics import TaskKind
     from seqcnn.modelfile import ModelSpec
     from seqcnn.sources import Source
+    from seqcnn.splits import Split
 
 __all__ = ["command"]
 
@@ -77,6 +79,14 @@ def _describe_architectures(ctx: click.Context, _: click.Parameter, asked: bool)
 )
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="A field of --arch.")
 @click.option("--task", type=_TASKS, help="Default: follows from the targets.")
+@click.option(
+    "--transform",
+    type=click.Choice(["auto", "none", "log2"]),
+    default="auto",
+    show_default=True,
+    help="Scale on which a regression learns and predicts; auto takes log2 for positive targets"
+    " with a long upper tail.",
+)
 @click.option(
     "--alphabet",
     type=click.Choice(["dna", "rna"]),
@@ -164,6 +174,7 @@ def _train(
     from seqcnn.engine.devices import describe_device
     from seqcnn.experiment import run_experiment
     from seqcnn.sources import prepare_split
+    from seqcnn.targets import transform_split
     from seqcnn.training import TrainingConfig, choose_steps
 
     _log.info("seqcnn %s", __version__)
@@ -176,8 +187,10 @@ def _train(
         task_kind=options["task"],
         seed=options["seed"],
     )
-    log_split(split)
-    spec = _spec(options, config, kind, split.train)
+    transform = _transform(options, kind, split)
+    split = transform_split(split, transform)
+    log_split(split, kind)
+    spec = replace(_spec(options, config, kind, split.train), transform=transform)
     training = TrainingConfig(**{name: options[name] for name in _HYPERPARAMETERS})
     provenance = {
         "version": __version__,
@@ -211,6 +224,17 @@ def _network_config(options: dict[str, Any]) -> "NetworkConfig":
             raise ConfigError(f"--set {setting}", "no value", expected="FIELD=VALUE")
         settings[field.strip()] = value.strip()
     return configure(options["arch"], settings)
+
+
+def _transform(options: dict[str, Any], kind: "TaskKind", split: "Split") -> str:
+    from seqcnn.targets import choose_transform
+
+    asked: str = options["transform"]
+    if kind != "regression":
+        if asked == "log2":
+            raise ConfigError("--transform log2", f"the task is {kind}", expected="a regression")
+        return "none"
+    return choose_transform(split.train) if asked == "auto" else asked
 
 
 def _spec(

@@ -1,0 +1,82 @@
+"""Regression targets on the scale on which they are learned.
+
+Intensities and counts spread over orders of magnitude: a few huge ones would rule the loss, and
+a ratio, not a difference, is what a change of sequence does to them. Such targets are learned,
+predicted and scored as log2; a difference between two alleles is then a log2 fold change.
+"""
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcnn.datasets import LabelledSequences
+from seqcnn.errors import ConfigError
+from seqcnn.splits import Split
+
+__all__ = ["choose_transform", "transform_split", "transform_targets"]
+
+_log = logging.getLogger(__name__)
+
+_SKEWED = 1.0
+
+
+def choose_transform(data: LabelledSequences) -> str:
+    """Choose ``log2`` for targets that are positive and, in each task, less skewed as log2.
+
+    Parameters
+    ----------
+    data
+        Training data of a regression.
+
+    Returns
+    -------
+    str
+        ``log2`` or ``none``. Log2 needs a skewness above 1 to begin with.
+    """
+    columns = [column[~np.isnan(column)].astype(np.float64) for column in data.targets.T]
+    if any((column <= 0).any() for column in columns):
+        return "none"
+    skewed = all(
+        _skewness(column) > max(_SKEWED, abs(_skewness(np.log2(column)))) for column in columns
+    )
+    return "log2" if skewed else "none"
+
+
+def _skewness(values: NDArray[np.float64]) -> float:
+    centred = values - values.mean()
+    spread = float(np.sqrt((centred**2).mean()))
+    return float((centred**3).mean() / spread**3) if spread > 0 else 0.0
+
+
+def transform_targets(data: LabelledSequences, transform: str) -> LabelledSequences:
+    """Bring targets to the scale that a model learns or predicts.
+
+    Raises
+    ------
+    ConfigError
+        When a target has no logarithm.
+    """
+    if transform == "none":
+        return data
+    if (data.targets <= 0).any():
+        raise ConfigError(
+            "the targets",
+            f"the value {data.targets[data.targets <= 0][0]:g}",
+            expected="values above 0, as the model works on log2 of them",
+            remedy="train with --transform none",
+        )
+    return replace(data, targets=np.log2(data.targets))
+
+
+def transform_split(split: Split, transform: str) -> Split:
+    """Bring the targets of all sides to the scale that a model learns."""
+    if transform != "none":
+        _log.info("targets: learned as %s", transform)
+    return replace(
+        split,
+        train=transform_targets(split.train, transform),
+        validation=transform_targets(split.validation, transform),
+        test=transform_targets(split.test, transform),
+    )

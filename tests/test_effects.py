@@ -1,0 +1,150 @@
+"""Effects of alleles against their definition."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_models import draw_codes, make_model
+
+from seqcnn.effects import active_quantile, score_pairs
+from seqcnn.engine import Engine
+from seqcnn.variants import AllelePairs
+
+FIELDS = ("ref_logit", "alt_logit", "delta", "probability_difference", "deepbind", "quantile", "sd")
+
+
+def draw_pairs(n=7, *, shifts=1, length=20) -> list[AllelePairs]:
+    pairs = []
+    for shift in range(shifts):
+        ref = draw_codes(n, length, seed=shift)
+        alt = ref.copy()
+        alt[:, length // 2] = (alt[:, length // 2] + 1) % 4
+        pairs.append(AllelePairs(ref, alt, np.arange(n)))
+    return pairs
+
+
+def with_reference(model, quantiles=101):
+    logits = Engine(model, threads=1).predict(draw_codes(500, 20, seed=99)).logits
+    values = np.quantile(logits, np.linspace(0, 1, quantiles), axis=0).T
+    return replace(model, reference=values.astype(np.float32))
+
+
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("shifts", [1, 4])
+def test_every_score_is_its_definition(members, shifts) -> None:
+    model = with_reference(
+        make_model(members=members, tasks=("a", "b"), task_kind="multilabel", values={"ceiling": 1})
+    )
+    engine = Engine(model, threads=1)
+    pairs = draw_pairs(shifts=shifts)
+    effects = score_pairs(engine, pairs)
+    ref, alt = (
+        np.mean([engine.predict(getattr(pair, side)).members for pair in pairs], axis=0)
+        for side in ("ref", "alt")
+    )  # (members, n, tasks)
+    for n in range(7):
+        for task in (0, 1):
+            r, a = ref[:, n, task], alt[:, n, task]
+            higher = max(r.mean(), a.mean())
+            probability = [1 / (1 + np.exp(-side.mean())) for side in (r, a)]
+            column = model.reference[task].astype(float)
+            expected = {
+                "ref_logit": r.mean(),
+                "alt_logit": a.mean(),
+                "delta": a.mean() - r.mean(),
+                "probability_difference": probability[1] - probability[0],
+                "deepbind": (a.mean() - r.mean()) * max(0, higher),
+                "quantile": np.interp(higher, column, np.linspace(0, 1, 101)),
+                "sd": np.std(a - r, ddof=1) if members > 1 else np.nan,
+            }
+            for name, value in expected.items():
+                found = getattr(effects, name)[n, task]
+                assert found == pytest.approx(value, rel=1e-9, abs=1e-12, nan_ok=True), name
+
+
+def test_a_regression_has_no_probability() -> None:
+    model = make_model(task_kind="regression", centre=(100.0,), scale=(20.0,))
+    effects = score_pairs(Engine(model, threads=1), draw_pairs())
+    assert np.isnan(effects.probability_difference).all()
+    plain = score_pairs(Engine(make_model(), threads=1), draw_pairs())
+    np.testing.assert_allclose(effects.delta, plain.delta * 20, rtol=1e-9)
+    np.testing.assert_allclose(effects.ref_logit, plain.ref_logit * 20 + 100, rtol=1e-9)
+
+
+def test_the_same_allele_has_no_effect() -> None:
+    (pairs,) = draw_pairs()
+    same = AllelePairs(pairs.ref, pairs.ref, pairs.rows)
+    effects = score_pairs(Engine(with_reference(make_model(members=2)), threads=1), [same])
+    for name in ("delta", "probability_difference", "deepbind", "sd"):
+        assert (getattr(effects, name) == 0).all()
+
+
+def test_swapping_the_alleles_turns_the_effect_round() -> None:
+    (pairs,) = draw_pairs()
+    engine = Engine(with_reference(make_model(members=2)), threads=1)
+    forth = score_pairs(engine, [pairs])
+    back = score_pairs(engine, [AllelePairs(pairs.alt, pairs.ref, pairs.rows)])
+    for name in ("delta", "probability_difference", "deepbind"):
+        np.testing.assert_array_equal(getattr(forth, name), -getattr(back, name))
+    for name in ("quantile", "sd"):
+        np.testing.assert_array_equal(getattr(forth, name), getattr(back, name))
+
+
+def test_alleles_do_not_depend_on_those_beside_them() -> None:
+    (pairs,) = draw_pairs(20)
+    engine = Engine(with_reference(make_model(members=2)), threads=2)
+    together = score_pairs(engine, [pairs])
+    for row in (0, 13):
+        part = AllelePairs(pairs.ref[row : row + 1], pairs.alt[row : row + 1], pairs.rows[:1])
+        alone = score_pairs(engine, [part])
+        for name in FIELDS:
+            np.testing.assert_array_equal(
+                getattr(alone, name), getattr(together, name)[row : row + 1]
+            )
+
+
+def test_no_alleles_have_no_effects() -> None:
+    effects = score_pairs(Engine(make_model(members=2), threads=1), draw_pairs(0, shifts=3))
+    for name in FIELDS:
+        assert getattr(effects, name).shape == (0, 1)
+
+
+def test_extreme_logits_have_probabilities() -> None:
+    model = make_model("deepbind")
+    weights = {name: values * 1e4 for name, values in model.members[0].items()}
+    effects = score_pairs(Engine(replace(model, members=(weights,)), threads=1), draw_pairs(20))
+    assert np.abs(effects.ref_logit).max() > 1e4
+    assert (np.abs(effects.probability_difference) <= 1).all()
+
+
+def test_progress_counts_both_windows_of_every_shift() -> None:
+    done = []
+    score_pairs(Engine(make_model(), threads=1), draw_pairs(5, shifts=3), progress=done.append)
+    assert sum(done) == 30
+
+
+# Quantiles
+
+
+@given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=30))
+def test_a_quantile_is_the_share_of_positives_below(values) -> None:
+    reference = np.linspace(-5, 5, 1001, dtype=np.float32)
+    model = replace(make_model(), reference=reference[None])
+    logits = np.array(values)[:, None]
+    found = active_quantile(model, logits)
+    np.testing.assert_allclose(found, np.clip((logits + 5) / 10, 0, 1), atol=1e-6)
+
+
+def test_the_ends_of_the_reference_are_nought_and_one() -> None:
+    model = with_reference(make_model(tasks=("a", "b")))
+    low, high = model.reference[:, :1].T, model.reference[:, -1:].T
+    assert active_quantile(model, low - 1.0).tolist() == [[0, 0]]
+    assert active_quantile(model, high + 1.0).tolist() == [[1, 1]]
+    middle = active_quantile(model, np.median(model.reference, axis=1)[None])
+    np.testing.assert_allclose(middle, 0.5, atol=1e-6)
+
+
+def test_without_a_reference_there_is_no_quantile() -> None:
+    assert np.isnan(active_quantile(make_model(), np.zeros((3, 1)))).all()

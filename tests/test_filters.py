@@ -1,0 +1,305 @@
+"""Motifs of detectors against a count by hand, and the importance of detectors."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import draw_codes, make_model, plant_split
+
+from seqcnn import filters
+from seqcnn.dna import UNKNOWN, encode, one_hot, reverse_complement
+from seqcnn.engine import Engine
+from seqcnn.filters import FLANK, count_sites, detector_importance, extract_motifs
+from seqcnn.modelfile import TrainedModel
+from seqcnn.training import TrainingConfig, train_members
+
+
+def matching_detector(word: str, *, family: str = "deepbind", strands: str = "max", length=40):
+    """A model whose first detector counts the letters of a word; the others are silent."""
+    model = make_model(
+        family, values={"detectors": 3, "width": len(word)}, length=length, strands=strands
+    )
+    weights = {name: values * 0 for name, values in model.members[0].items()}
+    weights["detectors"][0] = one_hot(encode(word))
+    if family == "deepbind":
+        weights["thresholds"][:] = [-len(word) / 2, -1, -1]  # half of the letters: not yet
+        weights["head.1.weight"][0] = [1, 0.5, 0.25]
+    else:
+        for name in weights:
+            weights[name] += "var" in name or name.endswith("norm.weight")
+        weights["head.2.weight"][0] = 1
+    return Engine(replace(model, members=(weights,)), threads=1)
+
+
+def count_slowly(engine, codes, *, member=0):
+    """Every window of either strand with more than half of the highest activation, by loops."""
+    network = engine.networks[member]
+    width, padding = network.detector_width, network.detector_padding
+    strands = [codes] if engine.spec.strands == "single" else [codes, reverse_complement(codes)]
+    activations = []
+    for strand in strands:
+        with torch.no_grad():
+            scores = network.detect(torch.from_numpy(one_hot(strand)))
+            activations.append(network.activate(scores).numpy())
+    number = len(network.detectors)
+    pfms, sites = np.zeros((number, 4, width + 2 * FLANK)), np.zeros(number, dtype=int)
+    for detector in range(number):
+        highest = max(values[:, detector].max() for values in activations)
+        for strand, values in zip(strands, activations, strict=True):
+            for row, position in zip(
+                *np.nonzero((values[:, detector] > highest / 2) & (values[:, detector] > 0)),
+                strict=True,
+            ):
+                sites[detector] += 1
+                begin = position - padding - FLANK
+                for column in range(width + 2 * FLANK):
+                    base = begin + column
+                    if 0 <= base < codes.shape[1] and strand[row, base] < UNKNOWN:
+                        pfms[detector, strand[row, base], column] += 1
+    return pfms, sites
+
+
+# Sites
+
+
+@pytest.mark.parametrize("strands", ["average", "max", "single"])
+@pytest.mark.parametrize(
+    ("family", "values"),
+    [("motif", {}), ("deepbind", {}), ("deepbind", {"width": 9}), ("motif", {"detectors": 66})],
+)
+def test_sites_are_those_counted_by_hand(family, values, strands) -> None:
+    model = make_model(family, values=values, strands=strands, members=2)
+    engine = Engine(model, threads=2)
+    engine.block = 8
+    codes = draw_codes(30, 20)
+    for member in (0, 1):
+        pfms, sites = count_sites(engine, codes, member=member)
+        slow_pfms, slow_sites = count_slowly(engine, codes, member=member)
+        np.testing.assert_array_equal(sites, slow_sites)
+        np.testing.assert_array_equal(pfms, slow_pfms)
+        assert sites.sum() > 0
+
+
+@pytest.mark.parametrize("family", ["deepbind", "motif"])
+def test_a_planted_word_and_its_flanks_are_found_on_both_strands(family) -> None:
+    engine = matching_detector("GATTACA", family=family)
+    codes = np.full((20, 40), encode("C")[0], dtype=np.uint8)
+    codes[:, 15:26] = encode("AAGATTACATT")  # two more letters on either side
+    codes[10:] = reverse_complement(codes[10:])
+    motif = extract_motifs(engine, codes, importance=[np.array([1.0, 0, 0])])[0]
+    assert (motif.name, motif.sites) == ("detector1", 20)
+    assert "AAGATTACATT" in motif.consensus
+    assert motif.pfm.sum(axis=0).max() == 20
+
+
+def test_sites_at_the_ends_of_a_sequence_have_no_flank() -> None:
+    engine = matching_detector("GATTACA", length=12)
+    codes = np.full((1, 12), UNKNOWN, dtype=np.uint8)
+    codes[0, :7] = encode("GATTACA")
+    pfms, sites = count_sites(engine, codes, member=0)
+    assert sites.tolist() == [1, 0, 0]
+    assert pfms[0, :, :FLANK].sum() == 0
+    np.testing.assert_array_equal(pfms[0, :, FLANK : FLANK + 7], one_hot(codes[0, :7]))
+    assert pfms[0, :, FLANK + 7 :].sum() == 0
+
+
+def test_half_a_site_over_the_end_is_aligned_at_its_detector() -> None:
+    engine = matching_detector("GATTACA", length=12)
+    weights = engine.networks[0].thresholds.data
+    weights[:] = torch.tensor([-3.0, -1, -1])
+    codes = np.full((1, 12), UNKNOWN, dtype=np.uint8)
+    codes[0, :5] = encode("TTACA")
+    pfms, sites = count_sites(engine, codes, member=0)
+    assert sites[0] == 1
+    np.testing.assert_array_equal(pfms[0, :, FLANK + 2 : FLANK + 7], one_hot(codes[0, :5]))
+
+
+def test_a_detector_with_few_sites_has_no_motif() -> None:
+    engine = matching_detector("GATTACA")
+    for number, expected in ((9, 0), (10, 1)):
+        codes = np.full((number, 40), encode("C")[0], dtype=np.uint8)
+        codes[:, 15:22] = encode("GATTACA")
+        assert len(extract_motifs(engine, codes, importance=[np.zeros(3)])) == expected
+
+
+@pytest.mark.parametrize("waiting", [0, 50, 10**6])
+def test_at_most_so_many_sites_the_strongest_are_taken(waiting, monkeypatch) -> None:
+    engine = Engine(make_model(), threads=1)
+    engine.block = 8
+    codes = draw_codes(40, 20)
+    everything = filters._find_sites(engine, codes, engine.networks[0])
+    monkeypatch.setattr(filters, "MOST_SITES", 15)
+    monkeypatch.setattr(filters, "_MOST_WAITING", waiting)
+    kept = filters._find_sites(engine, codes, engine.networks[0])
+    for detector in range(5):
+        own = everything[everything["detector"] == detector]
+        strongest = own[np.argsort(-own["activation"], kind="stable")][:15]
+        found = kept[kept["detector"] == detector]
+        for column in ("row", "strand", "position", "activation"):
+            np.testing.assert_array_equal(found[column], strongest[column])
+    assert np.bincount(kept["detector"]).max() == 15
+
+
+def test_a_detector_that_fires_everywhere_is_no_matter(monkeypatch) -> None:
+    engine = matching_detector("GATTACA")
+    engine.networks[0].thresholds.data[:] = 5.0
+    engine.networks[0].detectors.data[:] = 0
+    monkeypatch.setattr(filters, "MOST_SITES", 100)
+    monkeypatch.setattr(filters, "_MOST_WAITING", 0)
+    pfms, sites = count_sites(engine, draw_codes(20, 40), member=0)
+    assert sites.tolist() == [100, 100, 100]
+    assert (pfms[0] == pfms[1]).all()
+
+
+def test_sequences_of_n_and_no_sequences_have_no_sites() -> None:
+    engine = matching_detector("GATTACA")
+    for codes in (np.full((12, 40), UNKNOWN, np.uint8), np.empty((0, 40), np.uint8)):
+        pfms, sites = count_sites(engine, codes, member=0)
+        assert pfms.shape == (3, 4, 27)
+        assert pfms.sum() == 0
+        assert extract_motifs(engine, codes, importance=[np.zeros(3)]) == []
+        if not len(codes):
+            assert sites.tolist() == [0, 0, 0]
+
+
+# Motifs
+
+
+def test_motifs_are_named_for_their_member_and_sorted_by_importance() -> None:
+    engine = Engine(make_model(members=2), threads=1)
+    codes = draw_codes(60, 20)
+    importance = [np.array([0.1, 0.5, 0.0, 0.3, 0.2]), np.array([0.4, 0.05, 0.6, 0.0, 0.15])]
+    motifs = extract_motifs(engine, codes, importance=importance)
+    shares = [motif.importance for motif in motifs]
+    assert shares == sorted(shares, reverse=True)
+    for motif in motifs:
+        member, detector = (int(part[-1]) - 1 for part in motif.name.split("_"))
+        assert motif.importance == importance[member][detector]
+        assert motif.width >= 5
+    alone = extract_motifs(Engine(make_model(), threads=1), codes, importance=importance[:1])
+    assert {motif.name for motif in alone} <= {f"detector{i}" for i in range(1, 6)}
+
+
+def test_the_background_is_that_of_the_strands_looked_at() -> None:
+    codes = np.zeros((12, 20), dtype=np.uint8)
+    codes[:, :5] = 1
+    codes[0, 0] = UNKNOWN
+    counts = np.array([180, 59, 0, 0]) + 1.0
+    single = filters._background(codes, "single")
+    assert single == pytest.approx(counts / counts.sum())
+    both = filters._background(codes, "max")
+    assert both == pytest.approx((counts + counts[::-1]) / counts.sum() / 2)
+
+
+# Importance
+
+
+@pytest.mark.parametrize("strands", ["average", "single"])
+@pytest.mark.parametrize("family", ["motif", "deepbind"])
+def test_shares_of_a_linear_head_add_up_to_one(family, strands) -> None:
+    model = make_model(family, strands=strands, members=2, tasks=("a", "b"))
+    engine = Engine(model, threads=1)
+    codes = draw_codes(50, 20)
+    for member in (0, 1):
+        own = detector_importance(engine, codes, member=member)
+        assert own.sum() == pytest.approx(1)
+        logits = engine.predict(codes).members[member]
+        targets = (logits + np.random.default_rng(0).normal(size=logits.shape)).astype(np.float32)
+        targets[::7, 0] = np.nan
+        assert detector_importance(engine, codes, targets, member=member).sum() == pytest.approx(1)
+
+
+def test_a_share_is_what_is_lost_without_the_detector() -> None:
+    model = make_model("deepbind", strands="single")
+    engine = Engine(model, threads=1)
+    codes = draw_codes(40, 20)
+    logits = engine.predict(codes).members[0]
+    targets = (logits > np.median(logits)).astype(np.float32)
+    (features,) = engine.features(codes, member=0)
+    weights = model.members[0]["head.1.weight"][0]
+    parts = [np.cov(features[:, d] * w, targets[:, 0])[0, 1] for d, w in enumerate(weights)]
+    shares = detector_importance(engine, codes, targets, member=0)
+    np.testing.assert_allclose(shares, np.array(parts) / np.sum(parts), rtol=1e-6)
+
+
+@pytest.mark.parametrize("targets", ["reversed", "constant", "missing"])
+@pytest.mark.parametrize("strands", ["average", "max", "single"])
+@pytest.mark.parametrize("values", [{}, {"hidden": 4, "pooling": "max_mean"}])
+def test_a_model_that_learned_nothing_has_importances_of_its_own_logits(
+    targets, strands, values
+) -> None:
+    engine = Engine(make_model("deepbind", strands=strands, values=values), threads=1)
+    codes = draw_codes(40, 20)
+    logits = engine.predict(codes).logits
+    wrong = {"reversed": -logits, "constant": logits * 0, "missing": logits * np.nan}[targets]
+    shares = detector_importance(engine, codes, wrong.astype(np.float32), member=0)
+    np.testing.assert_array_equal(shares, detector_importance(engine, codes, member=0))
+    assert np.isfinite(shares).all()
+    assert shares.any()
+
+
+def test_a_silent_model_has_no_importance() -> None:
+    engine = matching_detector("GATTACA")
+    codes = np.full((12, 40), UNKNOWN, np.uint8)
+    assert detector_importance(engine, codes, np.ones((12, 1), np.float32), member=0).tolist() == [
+        0,
+        0,
+        0,
+    ]
+
+
+def test_features_are_given_back_as_they_were() -> None:
+    features = [torch.randn(5, 4), torch.randn(5, 4)]
+    before = [values.clone() for values in features]
+    with filters._silenced(features, [1, 3]):
+        mean = torch.cat(before)[:, 1].mean()
+        assert (features[0][:, 1] == mean).all()
+        assert torch.equal(features[1][:, 0], before[1][:, 0])
+    assert all(torch.equal(a, b) for a, b in zip(features, before, strict=True))
+
+
+def test_many_sequences_are_thinned_out_evenly(monkeypatch) -> None:
+    engine = Engine(make_model(), threads=1)
+    codes = draw_codes(61, 20)
+    targets = engine.predict(codes).logits.astype(np.float32)
+    monkeypatch.setattr(filters, "_MOST_ROWS", 13)
+    thinned = detector_importance(engine, codes, targets, member=0)
+    np.testing.assert_array_equal(
+        thinned, detector_importance(engine, codes[::5], targets[::5], member=0)
+    )
+
+
+@pytest.mark.parametrize("architecture", ["motif", "deepbind"])
+def test_a_network_trained_for_an_instant_warns_of_nothing(architecture) -> None:
+    split = plant_split(sizes=(60, 30, 4))
+    model = make_model(architecture, length=30)
+    config = TrainingConfig(steps=3, batch_size=16)
+    members, _ = train_members(split, model.spec, config, device=torch.device("cpu"), threads=1)
+    engine = Engine(TrainedModel(model.spec, members), threads=1)
+    data = split.validation
+    shares = detector_importance(engine, data.sequences.codes, data.targets, member=0)
+    assert np.isfinite(shares).all()
+
+
+def test_the_motif_that_was_planted_is_the_first() -> None:
+    split = plant_split("TGACGTCA")
+    model = make_model(length=30, values={"detectors": 16, "width": 8})
+    config = TrainingConfig(steps=150, batch_size=64, learning_rate=1e-2)
+    members, _ = train_members(split, model.spec, config, device=torch.device("cpu"), threads=1)
+    engine = Engine(TrainedModel(model.spec, members), threads=1)
+    data = split.validation
+    importance = detector_importance(engine, data.sequences.codes, data.targets, member=0)
+    positives = split.train.sequences.codes
+    first = extract_motifs(engine, positives, importance=[importance])[0]
+    assert "TGACGT" in first.consensus or "ACGTCA" in first.consensus
+
+
+def test_a_regression_has_motifs_too() -> None:
+    model = make_model("deepbind", task_kind="regression", centre=(100.0,), scale=(20.0,))
+    engine = Engine(model, threads=1)
+    codes = draw_codes(60, 20)
+    values = engine.predict(codes).logits.astype(np.float32)
+    shares = detector_importance(engine, codes, values, member=0)
+    np.testing.assert_allclose(shares, detector_importance(engine, codes, member=0), rtol=1e-4)
+    assert extract_motifs(engine, codes, importance=[shares])
