@@ -58,8 +58,9 @@ FASTA := example_data/ecoli536.fa.gz
 
 demo: $(VENV)/.runtime
 	@mkdir -p $(DEMO)
-	$(BIN)/seqcnn train --peaks example_data/crp_sites.bed --fasta $(FASTA) \
-	    --test NC_008253.1:3700000-4938920 --force -o $(DEMO)/crp
+	$(BIN)/seqcnn train --peaks CRP=example_data/crp_sites.bed --fasta $(FASTA) \
+	    --test NC_008253.1:3700000-4938920 --set detectors=64 --set width=20 --members 3 \
+	    --force -o $(DEMO)/crp
 	$(BIN)/seqcnn score-variants -m $(DEMO)/crp/model.safetensors --fasta $(FASTA) \
 	    example_data/variants.vcf --force -o $(DEMO)/variants.scored.vcf --tsv $(DEMO)/variants.tsv
 	$(BIN)/seqcnn export-logos -m $(DEMO)/crp/model.safetensors --force -o $(DEMO)/logos

@@ -30,6 +30,10 @@ from seqcnn.splits import Split
 
 __all__ = ["History", "TrainingConfig", "choose_steps", "standardise_targets", "train_members"]
 
+OUTLYING = 0.3
+"""Error of a regression, in standard deviations of the target, beyond which the loss grows no
+longer with its square: assays have outliers, and those must not rule."""
+
 Weights = dict[str, NDArray[np.float32]]
 History = list[dict[str, float]]
 """One mapping an evaluation: member, step, learning_rate, train_loss, validation_loss."""
@@ -343,7 +347,7 @@ def _sum_loss(logits: Tensor, targets: Tensor, task_kind: str) -> tuple[Tensor, 
     known = ~targets.isnan()
     filled = torch.where(known, targets, torch.zeros_like(targets))
     if task_kind == "regression":
-        losses = functional.mse_loss(logits, filled, reduction="none") / 2
+        losses = functional.smooth_l1_loss(logits, filled, reduction="none", beta=OUTLYING)
     else:
         losses = functional.binary_cross_entropy_with_logits(logits, filled, reduction="none")
     return torch.where(known, losses, torch.zeros_like(losses)).sum(), known.sum()

@@ -21,6 +21,11 @@ from seqcnn.errors import SeqcnnError
 
 __all__ = ["main"]
 
+# Networks are shared out to threads of seqcnn's own. Linear algebra below them on one thread
+# rounds the same way however many cores a machine has.
+for _library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ[f"{_library}_NUM_THREADS"] = "1"
+
 _INTERRUPTED = 130
 
 
