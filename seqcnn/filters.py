@@ -6,6 +6,7 @@ sides, for a detector may see only part of a motif: aligned at the detector, the
 """
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -76,7 +77,7 @@ def extract_motifs(
                 name = f"{prefix}detector{detector + 1}"
                 motif = Motif(name, pfm, int(number), background)
                 motif = replace(motif, importance=float(shares[detector]))
-                motifs.append(trim_motif(motif, threshold=TRIM_BITS, minimum=5))
+                motifs.append(trim_motif(motif, threshold=_trimming_bits(int(number)), minimum=5))
     return sorted(motifs, key=lambda motif: -motif.importance)
 
 
@@ -87,6 +88,16 @@ def _background(codes: Codes, strands: str) -> Background:
         counts = counts + counts[::-1]
     a, c, g, t = (counts / counts.sum()).tolist()
     return a, c, g, t
+
+
+def _trimming_bits(sites: int) -> float:
+    """Give the bits below which an end is cut: few sites look informative by chance.
+
+    References
+    ----------
+    Schneider et al. 1986, doi:10.1016/0022-2836(86)90165-8 (small-sample correction)
+    """
+    return TRIM_BITS + 3 / (2 * math.log(2) * sites)
 
 
 def count_sites(
