@@ -6,14 +6,44 @@ where the file that has them holds the whole run I, II, III, ... up to the numbe
 (so a human ``X`` never becomes ``10``), or where the name has several letters (``chrVII``).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from seqcnn.errors import InputError
 
-__all__ = ["bridge_contigs", "unbridged_error"]
+__all__ = ["ContigBridge", "bridge_contigs", "unbridged_error"]
 
 _MITOCHONDRION = {"m", "mt", "mito", "mitochondrion", "mitochondrial", "mtdna"}
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50}
+_LONGEST_ROMAN = len("lxxxviii")
+_LONGEST_NUMBER = 3
+_LONGEST_SHOWN = 60
+
+
+class ContigBridge:
+    """Names of one file looked up in another, one at a time.
+
+    Parameters
+    ----------
+    queries
+        Names of the file that is read: they tell Roman numbers from letters.
+    contigs
+        Names of the reference FASTA.
+    """
+
+    def __init__(self, queries: Iterable[str], contigs: Iterable[str]) -> None:
+        self._references = set(contigs)
+        self._by_key = _unambiguous_keys(self._references)
+        self._keys = {_key(name) for name in queries}
+        self._run = _roman_run(self._by_key)
+
+    def find(self, name: str) -> str | None:
+        """Give the reference's name of a contig, or None where that is in doubt."""
+        if name in self._references:
+            return name
+        key = _key(name)
+        runs = _roman_run(self._keys, beside=key), self._run
+        candidates = [key, *_other_numerals(key, *runs)]
+        return next((self._by_key[k] for k in candidates if k in self._by_key), None)
 
 
 def bridge_contigs(queries: Iterable[str], contigs: Iterable[str]) -> dict[str, str]:
@@ -33,18 +63,8 @@ def bridge_contigs(queries: Iterable[str], contigs: Iterable[str]) -> dict[str, 
         missing.
     """
     names = list(dict.fromkeys(queries))
-    references = set(contigs)
-    by_key = _unambiguous_keys(references)
-    runs = _roman_run({_key(name) for name in names}), _roman_run(set(by_key))
-    bridges = {}
-    for name in names:
-        key = _key(name)
-        candidates = [key, *_other_numerals(key, *runs)]
-        found = name if name in references else None
-        found = found or next((by_key[k] for k in candidates if k in by_key), None)
-        if found is not None:
-            bridges[name] = found
-    return bridges
+    bridge = ContigBridge(names, contigs)
+    return {name: found for name in names if (found := bridge.find(name)) is not None}
 
 
 def unbridged_error(
@@ -61,7 +81,8 @@ def unbridged_error(
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    shown = [f"{n[:_LONGEST_SHOWN]}..." if len(n) > _LONGEST_SHOWN else n for n in names[:5]]
+    return ", ".join(shown) + (", ..." if len(names) > 5 else "")
 
 
 def _key(name: str) -> str:
@@ -78,21 +99,22 @@ def _unambiguous_keys(references: set[str]) -> dict[str, str]:
     return {key: names[0] for key, names in by_key.items() if len(names) == 1}
 
 
-def _roman_run(keys: set[str]) -> int:
-    """Count how far the run i, ii, iii, ... goes without a gap."""
+def _roman_run(keys: Collection[str], *, beside: str = "") -> int:
+    """Count how far the run i, ii, iii, ... goes without a gap, with one key more."""
     last = 0
-    while _to_roman(last + 1) in keys:
+    while (following := _to_roman(last + 1)) in keys or following == beside:
         last += 1
     return last
 
 
 def _other_numerals(key: str, query_run: int, reference_run: int) -> list[str]:
     if key.isdecimal() and key.isascii():
-        return [_to_roman(int(key))] if 0 < int(key) <= reference_run else []
-    number = _from_roman(key)
-    if number is None:
+        number = int(key) if len(key) <= _LONGEST_NUMBER else 0
+        return [_to_roman(number)] if 0 < number <= reference_run else []
+    roman = _from_roman(key)
+    if roman is None:
         return []
-    return [str(number)] if len(key) > 1 or number <= query_run else []
+    return [str(roman)] if len(key) > 1 or roman <= query_run else []
 
 
 def _to_roman(number: int) -> str:
@@ -105,7 +127,7 @@ def _to_roman(number: int) -> str:
 
 
 def _from_roman(key: str) -> int | None:
-    if not key or any(letter not in _ROMAN for letter in key):
+    if not 0 < len(key) <= _LONGEST_ROMAN or any(letter not in _ROMAN for letter in key):
         return None
     values = [_ROMAN[letter] for letter in key]
     total = sum(

@@ -381,3 +381,11 @@ def test_a_full_disk_is_told_in_one_line(world: World, model: Path) -> None:
         words = outputs(world, model)[name]
         message = refused(model.parent / "none", *words, "/dev/full")
         assert "No space left" in message
+
+
+def test_short_help_is_help_even_after_a_use_without_the_group(world: World) -> None:
+    """Click keeps the help option that a command makes first."""
+    command = main.get_command(None, "info")
+    command._help_option = None
+    command.make_context("info", [str(world.folder)])
+    assert "Usage:" in seqcnn("info", "-h").stdout

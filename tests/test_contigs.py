@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqcnn.contigs import bridge_contigs, unbridged_error
+from seqcnn.contigs import ContigBridge, bridge_contigs, unbridged_error
 from seqcnn.errors import BedError
 
 TENS = ["", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX"]
@@ -97,3 +97,28 @@ def test_five_names_of_each_side_are_shown() -> None:
     assert message.startswith("peaks.bed: 7 contig(s) not in the FASTA: a0, a1, a2, a3, a4, ...;")
     assert "expected names of the FASTA, such as b0, b1, b2, b3, b4, ...; is this" in message
     assert "a0; expected" in str(unbridged_error("x", ["a0"], ["b"], error=BedError))
+
+
+@pytest.mark.parametrize("name", ["7" * 5000, "chr" + "1" * 5000, "l" * 100_000, "i" * 100_000])
+def test_a_huge_number_is_no_contig_and_costs_no_time(name: str) -> None:
+    assert bridge_contigs([name], ROMAN) == {}
+    assert bridge_contigs([name], HUMAN) == {}
+    assert len(str(unbridged_error("x", [name], [name], error=BedError))) < 300
+
+
+@given(
+    st.lists(st.sampled_from([*ROMAN, *ARABIC_YEAST, "chrM", "q"])),
+    st.sampled_from([*ROMAN, *ROMAN_YEAST, "10", "chr5", "MT", "q"]),
+    st.lists(st.sampled_from([*HUMAN, *ROMAN, *ARABIC_YEAST, "MT", "q"])),
+)
+def test_a_name_alone_is_bridged_as_beside_the_others(
+    declared: list[str], name: str, contigs: list[str]
+) -> None:
+    together = bridge_contigs([*declared, name], contigs)
+    assert ContigBridge(declared, contigs).find(name) == together.get(name)
+
+
+def test_many_unknown_names_are_looked_up_one_by_one() -> None:
+    names = [f"scaffold_{i}" for i in range(20_000)]
+    bridge = ContigBridge(names, [f"contig_{i}" for i in range(20_000)])
+    assert [bridge.find(name) for name in names] == [None] * len(names)

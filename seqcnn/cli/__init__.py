@@ -99,7 +99,6 @@ def _ending_on_sigterm() -> Iterator[None]:
     example="seqcnn train --peaks peaks.bed --fasta genome.fa -o run\n"
     "seqcnn score-variants -m run/model.safetensors --fasta genome.fa in.vcf.gz -o out.vcf.gz\n"
     "seqcnn export-logos -m run/model.safetensors -o logos",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="seqcnn")
 def main() -> None:

@@ -13,6 +13,11 @@ class ExampleHelp(click.Command):
     """A command whose help shows an example, line by line as it would be typed."""
 
     def __init__(self, *args: Any, example: str, **keywords: Any) -> None:
+        # Not from the group alone: click keeps the help option that it makes first.
+        keywords["context_settings"] = {
+            "help_option_names": ["-h", "--help"],
+            "max_content_width": 100,
+        }
         super().__init__(*args, **keywords)
         self.example = example
 

@@ -56,6 +56,7 @@ def command(**options: Any) -> None:
     from seqcnn.errors import ModelFileError
     from seqcnn.files import check_output, whole_directory
     from seqcnn.modelfile import read_model
+    from seqcnn.motifs import spell_consensus
 
     output: Path = options["output"]
     inputs = [path for path in (options["model"], options["sequences"]) if path]
@@ -69,7 +70,8 @@ def command(**options: Any) -> None:
     with whole_directory(output) as folder:
         _write_motifs(folder, motifs, model)
         _draw_logos(folder, motifs[: options["logos"] or None], model, quiet=options["quiet"])
-    _log.info("%s: %d motifs; the first: %s", output, len(motifs), motifs[0].consensus)
+    first = spell_consensus(motifs[0], alphabet=model.spec.alphabet)
+    _log.info("%s: %d motifs; the first: %s", output, len(motifs), first)
 
 
 def _motifs_of(model: "TrainedModel", options: dict[str, Any]) -> "list[Motif]":
@@ -89,16 +91,18 @@ def _motifs_of(model: "TrainedModel", options: dict[str, Any]) -> "list[Motif]":
 
 def _write_motifs(folder: Path, motifs: "Sequence[Motif]", model: "TrainedModel") -> None:
     from seqcnn.cli.tables import open_table, write_rows
-    from seqcnn.motifs import format_jaspar, format_meme, format_transfac
+    from seqcnn.motifs import format_jaspar, format_meme, format_transfac, spell_consensus
 
+    alphabet = model.spec.alphabet
     writers = {"meme": format_meme, "jaspar": format_jaspar, "transfac": format_transfac}
     for suffix, write in writers.items():
-        text = write(motifs, alphabet=model.spec.alphabet)
+        text = write(motifs, alphabet=alphabet)
         (folder / f"motifs.{suffix}").write_text(text, encoding="utf-8")
     columns = ["name", "sites", "information", "importance", "consensus", "best match", "p", "q"]
     rows = [
-        [m.name, m.sites, m.information, m.importance, m.consensus, None, None, None]
+        [m.name, m.sites, m.information, m.importance, spelled, None, None, None]
         for m in motifs
+        for spelled in [spell_consensus(m, alphabet=alphabet)]
     ]
     with open_table(folder / "filters.tsv") as handle:
         write_rows(handle, columns, rows)
@@ -121,5 +125,6 @@ def _draw_logos(
                 save_figure(figure, folder / f"{files[-1]}{suffix}")
             progress(1)
     title = f"Motifs of {', '.join(model.spec.tasks)}"
-    page = render_gallery(title, list(zip(motifs, files, strict=True)))
+    logos = list(zip(motifs, files, strict=True))
+    page = render_gallery(title, logos, alphabet=model.spec.alphabet)
     (folder / "index.html").write_text(page, encoding="utf-8")

@@ -34,6 +34,8 @@ def command(model: Path, **_: Any) -> None:
 def _describe(model: "TrainedModel") -> list[tuple[str, str]]:
     import dataclasses
 
+    from seqcnn.motifs import spell_consensus
+
     spec = model.spec
     fields = dataclasses.asdict(spec.config)
     parameters = sum(weights.size for weights in model.members[0].values())
@@ -49,8 +51,9 @@ def _describe(model: "TrainedModel") -> list[tuple[str, str]]:
         ("motifs", f"{len(model.motifs)} with at least ten sites"),
     ]
     rows += [
-        ("", f"  {m.consensus}  {m.sites} sites, importance {m.importance:.3f}")
-        for m in model.motifs[:5]
+        ("", f"  {consensus}  {motif.sites} sites, importance {motif.importance:.3f}")
+        for motif in model.motifs[:5]
+        for consensus in [spell_consensus(motif, alphabet=spec.alphabet)]
     ]
     rows += _metrics(model.metrics)
     origin = model.provenance

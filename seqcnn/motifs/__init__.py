@@ -17,6 +17,7 @@ from seqcnn.motifs.matrix import (
     ppm,
     pwm,
     reverse_complement_motif,
+    spell_consensus,
     trim_motif,
 )
 
@@ -37,5 +38,6 @@ __all__ = [
     "read_meme",
     "read_transfac",
     "reverse_complement_motif",
+    "spell_consensus",
     "trim_motif",
 ]

@@ -29,7 +29,7 @@ import numpy as np
 from seqcnn.dna import ALPHABETS
 from seqcnn.errors import MotifFileError
 from seqcnn.files import numbered_lines
-from seqcnn.motifs.matrix import UNIFORM, Background, Motif, ppm
+from seqcnn.motifs.matrix import UNIFORM, Background, Motif, ppm, spell_consensus
 
 __all__ = [
     "format_jaspar",
@@ -79,7 +79,8 @@ def format_transfac(motifs: Sequence[Motif], *, alphabet: str = "dna") -> str:
     for motif in motifs:
         name, _, alternate = _titles(motif).partition(" ")
         lines += [f"AC  {name}", "XX", f"ID  {alternate or name}", "XX", f"P0  {letters}"]
-        for number, (row, base) in enumerate(zip(motif.pfm.T, motif.consensus, strict=True), 1):
+        consensus = spell_consensus(motif, alphabet=alphabet)
+        for number, (row, base) in enumerate(zip(motif.pfm.T, consensus, strict=True), 1):
             lines.append(f"{number:02d}  {'  '.join(map(_spell_count, row))}  {base}")
         lines += ["XX", "//"]
     return "".join(line + "\n" for line in lines)

@@ -18,6 +18,7 @@ __all__ = [
     "ppm",
     "pwm",
     "reverse_complement_motif",
+    "spell_consensus",
     "trim_motif",
 ]
 
@@ -90,6 +91,11 @@ class Motif:
     def information(self) -> float:
         """Sum the information content over the positions, in bits."""
         return float(information_content(self).sum())
+
+
+def spell_consensus(motif: Motif, *, alphabet: str = "dna") -> str:
+    """Spell the consensus of a motif in the letters of its alphabet: U, not T, for RNA."""
+    return motif.consensus.replace("T", "U") if alphabet == "rna" else motif.consensus
 
 
 def _consensus_letter(column: Matrix) -> str:

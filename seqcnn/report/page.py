@@ -17,7 +17,7 @@ import jinja2
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from seqcnn.motifs import Motif, reverse_complement_motif
+from seqcnn.motifs import Motif, reverse_complement_motif, spell_consensus
 from seqcnn.plotting import (
     create_figure,
     plot_history,
@@ -122,7 +122,9 @@ def render_report(report: Report) -> str:
     )
 
 
-def render_gallery(title: str, motifs: Sequence[tuple[Motif, str]]) -> str:
+def render_gallery(
+    title: str, motifs: Sequence[tuple[Motif, str]], *, alphabet: str = "dna"
+) -> str:
     """Write a page of all motifs, with the logos in files beside it.
 
     Parameters
@@ -131,8 +133,10 @@ def render_gallery(title: str, motifs: Sequence[tuple[Motif, str]]) -> str:
         What the motifs are of.
     motifs
         Each motif with the relative path of its logo, less ``.svg`` or ``.png``.
+    alphabet
+        ``dna`` or ``rna``.
     """
-    return _render("gallery.html", title=title, motifs=motifs)
+    return _render("gallery.html", title=title, motifs=motifs, alphabet=alphabet)
 
 
 def _render(template: str, **context: object) -> str:
@@ -144,6 +148,7 @@ def _render(template: str, **context: object) -> str:
         lstrip_blocks=True,
     )
     environment.filters["facts"] = _spell_facts
+    environment.filters["consensus"] = spell_consensus
     return environment.get_template(template).render(**context)
 
 
@@ -287,7 +292,7 @@ def _draw_card(motif: Motif, alphabet: str) -> _Card:
     for axes, strand in zip(panels, strands, strict=True):
         plot_logo(axes, strand, alphabet=alphabet)
     words = "Logo of the motif and of its reverse complement" if len(strands) > 1 else "Logo"
-    consensus = motif.consensus if alphabet == "dna" else motif.consensus.replace("T", "U")
+    consensus = spell_consensus(motif, alphabet=alphabet)
     return _Card(motif, _embed(figure, f"{words}; consensus {consensus}", consensus))
 
 

@@ -22,9 +22,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcnn.contigs import ContigBridge
 from seqcnn.dna import decode
 from seqcnn.errors import ConfigError, VcfError
-from seqcnn.genome import Genome, bridge_contigs
+from seqcnn.genome import Genome
 from seqcnn.variants.draft import Draft, Spellings
 from seqcnn.variants.reasons import Reason
 from seqcnn.variants.vcf import VcfBlock
@@ -119,7 +120,7 @@ class AllelePlacer:
         self._genome = genome
         self._length = length
         self._policy = ref_mismatch
-        self._declared = tuple(declared)
+        self._bridge = ContigBridge(declared, genome.contigs)
         self._bridges: dict[str, str | None] = {}
 
     def place(self, block: VcfBlock) -> AlleleTable:
@@ -156,13 +157,7 @@ class AllelePlacer:
     def bridge(self, contig: str) -> str | None:
         """Find the FASTA's name for a contig of the VCF, or None."""
         if contig not in self._bridges:
-            names = self._genome.contigs
-            found = (
-                {contig: contig}
-                if contig in names
-                else bridge_contigs([*self._declared, contig], names)
-            )
-            self._bridges[contig] = found.get(contig)
+            self._bridges[contig] = self._bridge.find(contig)
         return self._bridges[contig]
 
     def _locate(self, draft: Draft) -> None:
