@@ -166,6 +166,20 @@ def test_configuration_takes_lists_and_mappings(world: World, tmp_path: Path) ->
         (None, ["c.yaml", "no such file"]),
         ("config: other.yaml\n", ["no such option"]),
         ("arch-help: true\n", ["no such option"]),
+        ("length: 61\nseed: 1\nlength: 51\n", ["c.yaml:1", "'length' stands twice"]),
+        ("batch-size: 9\nbatch_size: 9\n", ["c.yaml: batch_size", "stands twice"]),
+        ("length: 61\nseed: [1\n", ["c.yaml:3", "is not YAML"]),
+        ("length: *x\n", ["c.yaml:1", "undefined alias"]),
+        ("a: " + "[" * 3000 + "]" * 3000, ["c.yaml", "is not YAML"]),
+        ("set: &a [*a]\n", ["c.yaml:1", "recursive"]),
+        ("set: [[a=1]]\n", ["c.yaml: set", "a list within a list"]),
+        ("peaks: [null]\n", ["c.yaml: peaks", "nothing"]),
+        ('fasta: "a\\0b"\n', ["c.yaml: fasta", "a zero byte"]),
+        ("length: 61\0\n", ["c.yaml", "is not YAML"]),
+        ("? [a]\n: 2\n", ["c.yaml:1", "is not YAML"]),
+        ("a: b\n" * 300_000, ["c.yaml", "more than 1 MiB"]),
+        ("fasta: true\npeaks: -3\n", ["true: no such file"]),
+        ("arch: !!int x\npeaks: a\nfasta: b\n", ["x"]),
     ],
 )
 def test_bad_configuration(text: str | None, needles: list[str], tmp_path: Path) -> None:
@@ -176,10 +190,29 @@ def test_bad_configuration(text: str | None, needles: list[str], tmp_path: Path)
     assert all(needle in message for needle in needles), message
 
 
-def test_a_value_of_the_wrong_kind_in_the_configuration_is_usage(tmp_path: Path) -> None:
-    config = write_lines(tmp_path / "c.yaml", ["members: many"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("members", value) for value in ("many", "1.5", "true", ".inf", "2020-01-01", "0x2")),
+        *(("seed", value) for value in ("1:30", "2020-99-99", "!!timestamp x", "[1, 2]")),
+        *(("quiet", value) for value in ("-3", "1.5", "[yes, no]")),
+    ],
+)
+def test_a_value_of_the_wrong_kind_in_the_configuration_is_usage(
+    name: str, value: str, tmp_path: Path
+) -> None:
+    config = write_lines(tmp_path / "c.yaml", [f"{name}: {value}"])
     result = seqcnn("train", "--config", config, "-o", tmp_path / "run", code=2)
-    assert "many" in result.stderr
+    assert f"--{name}" in result.stderr
+
+
+def test_an_option_without_a_value_in_the_configuration_is_not_given(
+    world: World, tmp_path: Path, model: Path
+) -> None:
+    config = write_lines(
+        tmp_path / "c.yaml", [f"model: {model}", "fasta:", "seed: ~", "threads: null", "quiet: on"]
+    )
+    assert "device:" not in seqcnn("predict", world.positives, "--config", config).stderr
 
 
 # Outputs

@@ -1,13 +1,16 @@
 """Options that all commands share, and the file of options, ``--config``."""
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from seqcnn.errors import ConfigError, InputError
+from seqcnn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from seqcnn.cli.option_file import Given
 
 __all__ = ["INPUT", "OUTPUT", "common_options"]
 
@@ -63,6 +66,8 @@ def common_options(command: Decorated) -> Decorated:
 def _read_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
     if path is None:
         return
+    from seqcnn.cli.option_file import read_option_file
+
     names = {
         spelling.lstrip("-"): parameter
         for parameter in ctx.command.params
@@ -70,36 +75,22 @@ def _read_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> N
         if spelling.startswith("--") and parameter.expose_value
     }
     defaults: dict[str, Any] = {}
-    for key, value in _load_yaml(path).items():
-        parameter = names.get(str(key).replace("_", "-"))
+    for key, value in read_option_file(path).items():
+        parameter = names.get(key.replace("_", "-"))
         if parameter is None:
-            near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.0)
+            near = difflib.get_close_matches(key[:50], names, n=1, cutoff=0.0)
             raise ConfigError(
-                f"{path}: {key}", "no such option", remedy=f"did you mean {near[0]!r}?"
+                f"{path}: {key[:50]}", "no such option", remedy=f"did you mean {near[0]!r}?"
             )
-        if value is not None:
-            defaults[str(parameter.name)] = _as_given(value, many=parameter.multiple)
+        name = str(parameter.name)
+        if name in defaults:
+            raise ConfigError(f"{path}: {key}", "stands twice", remedy="remove one of them")
+        defaults[name] = _as_given(value, many=parameter.multiple)
     ctx.default_map = {**(ctx.default_map or {}), **defaults}
 
 
-def _as_given(value: Any, *, many: bool) -> Any:
-    """Turn lists and mappings of YAML into what the command line has."""
-    if isinstance(value, Mapping):
-        value = [f"{name}={item}" for name, item in value.items()]
+def _as_given(value: "Given", *, many: bool) -> "Given":
+    """Turn lists into what the command line has for an option that is given once."""
     if many:
         return value if isinstance(value, list) else [value]
-    return ",".join(map(str, value)) if isinstance(value, list) else value
-
-
-def _load_yaml(path: Path) -> dict[object, Any]:
-    import yaml
-
-    from seqcnn.files import read_bytes
-
-    try:
-        values = yaml.safe_load(read_bytes(path, InputError))
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise ConfigError(path, f"is not YAML ({problem})") from problem
-    if not isinstance(values, dict):
-        raise ConfigError(path, "holds no options", expected="lines like `length: 101`")
-    return values
+    return ",".join(value) if isinstance(value, list) else value
