@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -52,7 +53,13 @@ def process(*words: object, **options: object) -> subprocess.Popen[bytes]:
     """Start a command in a process of its own."""
     command = [sys.executable, "-m", "seqcnn", *map(str, words)]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    return subprocess.Popen(command, **{**pipes, "env": dict(os.environ), **options})
+    settings = {"env": dict(os.environ), "preexec_fn": _listen_to_interrupts, **options}
+    return subprocess.Popen(command, **{**pipes, **settings})
+
+
+def _listen_to_interrupts() -> None:
+    # Where the tests run in the background of a shell, they inherit that Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def read_tsv(path: Path) -> list[dict[str, str]]:

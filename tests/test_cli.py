@@ -401,8 +401,11 @@ def test_an_interrupted_run_leaves_nothing(
         assert [path.suffix for path in tmp_path.iterdir()] == [".partial"]
         time.sleep(0.5)
         running.send_signal(number)
+        try:
+            assert running.wait(20) == 128 + number
+        finally:
+            running.kill()
         said = running.stderr.read().decode()
-        assert running.wait(20) == 128 + number
     assert "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
 
