@@ -12,6 +12,8 @@ Layout, ``FORMAT_VERSION`` 1
 import dataclasses
 import hashlib
 import json
+import re
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -35,6 +37,9 @@ _METADATA = "seqcnn"
 _DIGEST = "sha256"
 _STRANDS = ("average", "max", "single")
 _TRANSFORMS = ("none", "log2")
+_LONGEST = 1_000_000
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LONGEST_MESSAGE = 200
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -97,6 +102,7 @@ class ModelSpec:
         known["config"] = configure(known["architecture"], known["config"])
         for key in ("tasks", "centre", "scale"):
             known[key] = tuple(known[key])
+        known["unknown"] = float(known["unknown"])
         spec = cls(**known)
         _check_spec(spec)
         return spec
@@ -137,19 +143,30 @@ class TrainedModel:
 def _check_spec(spec: ModelSpec) -> None:
     number = len(spec.tasks)
     sound = {
-        "tasks": number > 0 and all(isinstance(task, str) for task in spec.tasks),
+        "tasks": number > 0 and all(map(_is_name, spec.tasks)),
         "task_kind": spec.task_kind in get_args(TaskKind),
-        "length": isinstance(spec.length, int) and spec.length > 0,
+        "length": type(spec.length) is int and 0 < spec.length <= _LONGEST,
         "strands": spec.strands in _STRANDS,
         "alphabet": spec.alphabet in ALPHABETS,
-        "centre": len(spec.centre) in (0, number) and bool(np.isfinite(spec.centre).all()),
-        "scale": len(spec.scale) in (0, number) and bool((np.array(spec.scale) > 0).all()),
+        "centre": len(spec.centre) in (0, number) and all(map(_is_number, spec.centre)),
+        "scale": len(spec.scale) in (0, number)
+        and all(_is_number(v) and v > 0 for v in spec.scale),
         "transform": spec.transform in _TRANSFORMS,
-        "unknown": isinstance(spec.unknown, int | float) and 0 <= spec.unknown <= 1,
+        "unknown": 0 <= spec.unknown <= 1,
     }
     wrong = [name for name, is_sound in sound.items() if not is_sound]
     if wrong:
         raise ValueError(f"{wrong[0]} {getattr(spec, wrong[0])!r}")
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and not _CONTROL.search(value)
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max
 
 
 def write_model(model: TrainedModel, path: Path) -> None:
@@ -233,7 +250,7 @@ _DAMAGES = (
 
 def _spell(problem: Exception) -> str:
     text = f"{problem} is missing" if isinstance(problem, KeyError) else str(problem)
-    return " ".join(text.split())
+    return " ".join(text.split())[:_LONGEST_MESSAGE]
 
 
 def _read_parts(path: Path) -> tuple[dict[str, Any], Tensors]:
@@ -278,10 +295,13 @@ def _assemble(content: dict[str, Any], tensors: Tensors) -> TrainedModel:
     reference = tensors["reference"]
     if reference.ndim != 2 or (reference.size and len(reference) != len(spec.tasks)):
         raise ValueError(f"reference of shape {reference.shape} for {len(spec.tasks)} tasks")
+    if reference.dtype.kind != "f" or not np.isfinite(reference).all():
+        raise ValueError("reference holds values that are not finite")
     motifs = tuple(
         _motif_from_json(values, tensors[f"motif.{i}"])
         for i, values in enumerate(content["motifs"])
     )
+    _check_described(content)
     described = (content[key] for key in ("metrics", "baselines", "provenance"))
     return TrainedModel(spec, members, reference, motifs, *described)
 
@@ -301,6 +321,28 @@ def _member(tensors: Tensors, number: int) -> Tensors:
     return member
 
 
+def _check_described(content: dict[str, Any]) -> None:
+    """Refuse descriptions of another build than a training's: commands rely on it."""
+    metrics, baselines, provenance = (
+        content[key] for key in ("metrics", "baselines", "provenance")
+    )
+    sides = [side for name, side in metrics.items() if name != "baselines"]
+    sides += metrics.get("baselines", {}).values()
+    estimates = [value for side in sides for task in side.values() for value in task.values()]
+    numbers = [n for value in estimates for n in _numbers_of(value)]
+    if not all(number is None or _is_number(number) for number in numbers):
+        raise ValueError("metrics that are no numbers")
+    parts = [provenance, provenance.get("inputs", {}), *baselines.values()]
+    if not all(isinstance(part, dict) for part in parts):
+        raise ValueError("a description that is none")
+
+
+def _numbers_of(estimate: object) -> list[object]:
+    if isinstance(estimate, dict):
+        return [estimate[key] for key in ("value", "low", "high")]
+    return [estimate]
+
+
 def _motif_to_json(motif: Motif) -> dict[str, Any]:
     values = {
         item.name: getattr(motif, item.name)
@@ -315,4 +357,10 @@ def _motif_to_json(motif: Motif) -> dict[str, Any]:
 
 def _motif_from_json(values: dict[str, Any], pfm: NDArray[np.float64]) -> Motif:
     known = {key: value for key, value in values.items() if value is not None}
-    return Motif(pfm=pfm, **known | {"background": tuple(known["background"])})
+    motif = Motif(pfm=pfm, **known | {"background": tuple(known["background"])})
+    numbers = [value for key in ("sites", "importance") if (value := known.get(key)) is not None]
+    # A motif's name becomes that of a file.
+    named = _is_name(motif.name) and _is_name(motif.alternate) and "/" not in motif.name
+    if not (named and all(map(_is_number, numbers))):
+        raise ValueError(f"the motif {motif.name!r}")
+    return motif

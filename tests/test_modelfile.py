@@ -279,6 +279,14 @@ def test_tensors_of_another_shape_are_refused(path) -> None:
         ("tasks", [1, 2]),
         ("length", 0),
         ("length", "20"),
+        ("length", True),
+        ("length", 10**12),
+        ("length", 10**400),
+        ("tasks", ["a\tb", "c"]),
+        ("centre", ["1", 2.0]),
+        ("scale", ["x", 1.0]),
+        ("scale", [10**400, 1.0]),
+        ("unknown", "x"),
         ("strands", "bverage"),
         ("alphabet", "protein"),
         ("centre", [1.0]),
@@ -302,6 +310,55 @@ def test_a_spec_that_makes_no_sense_is_told_of_the_file(path) -> None:
     assert "'tasks' is missing" in refuse(path)
     resign(path, lambda content: content.update(members=10**15))
     assert "damaged" in refuse(path)
+
+
+def test_an_unknown_letter_is_a_real_number(tmp_path) -> None:
+    write_model(full_model(), tmp_path / "m")
+    resign(tmp_path / "m", lambda content: content["spec"].update(unknown=0))
+    assert isinstance(read_model(tmp_path / "m").spec.unknown, float)
+
+
+NO_NUMBERS = ("x", [1], {}, {"value": 1}, {"value": "x", "low": 1, "high": 2}, True, 10**400)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("metrics", value) for value in (None, 1, "x", [], [1], {"test": 1}, {"test": []})),
+        *(("metrics", {"test": {"a": value}}) for value in (None, 3, "x", [1])),
+        *(("metrics", {"test": {"a": {"auroc": value}}}) for value in NO_NUMBERS),
+        *(("metrics", {"baselines": {"length": {"a": {"n": value}}}}) for value in NO_NUMBERS),
+        *(("baselines", value) for value in (None, 1, [], {"length": 1}, {"length": []})),
+        *(("provenance", value) for value in (None, 1, "x", [], {"inputs": 1}, {"inputs": []})),
+    ],
+)
+def test_a_description_of_another_build_is_refused(path, key, value) -> None:
+    resign(path, lambda content: content.update({key: value}))
+    assert "damaged" in refuse(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("name", value) for value in (1, None, [], {}, "../../x", "a/b", "a\nb", "\x1b[1m")),
+        *(("alternate", value) for value in (1.5, True, "a\tb")),
+        *(("importance", value) for value in ("x", [1], True)),
+        *(("sites", value) for value in ("x", [1], True, 10**400)),
+        *(("background", value) for value in (None, 1, "ACGT", [1, 0, 0, 0])),
+    ],
+)
+def test_a_motif_that_is_none_is_refused(path, key, value) -> None:
+    resign(path, lambda content: content["motifs"][0].update({key: value}))
+    assert "damaged" in refuse(path)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_reference_that_is_not_finite_is_refused(path, bad) -> None:
+    def spoil(tensors) -> None:
+        tensors["reference"].flat[0] = bad
+
+    resign(path, lambda _: None, tensors=spoil)
+    assert "reference" in refuse(path)
 
 
 # Nothing runs

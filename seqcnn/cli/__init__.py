@@ -6,6 +6,7 @@ Nothing heavy is imported until a command has read its options.
 import contextlib
 import importlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -27,6 +28,7 @@ for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ[f"{_library}_NUM_THREADS"] = "1"
 
 _INTERRUPTED = 130
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class _LazyGroup(ExampleHelp, click.Group):
@@ -66,13 +68,18 @@ class _LazyGroup(ExampleHelp, click.Group):
         except KeyboardInterrupt:
             click.echo("seqcnn: interrupted", err=True)
             ctx.exit(_INTERRUPTED)
+        except MemoryError as problem:
+            remedy = "choose a smaller --length, --batch-size or --ratio, or less data"
+            _fail(ctx, f"memory: there is not enough ({problem or 'none is left'}); {remedy}")
         except OSError as problem:
             place = f"{problem.filename}: " if problem.filename else ""
             _fail(ctx, f"{place}{problem.strerror or problem}")
 
 
 def _fail(ctx: click.Context, message: str) -> None:
-    click.echo(f"seqcnn: error: {' '.join(message.split())}", err=True)
+    # What a damaged file holds must not steer a terminal.
+    plain = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", " ".join(message.split()))
+    click.echo(f"seqcnn: error: {plain}", err=True)
     ctx.exit(1)
 
 

@@ -79,7 +79,7 @@ class Baseline:
             weights = tuple(_real_row(row, len(rows[0])) for row in rows)
             if len(weights) != features + 1:
                 raise ValueError
-        except (KeyError, IndexError, TypeError, ValueError):
+        except (KeyError, IndexError, TypeError, ValueError, OverflowError):
             raise ModelFileError(
                 "baseline",
                 "values that are no baseline",
