@@ -8,6 +8,7 @@ Curves are in the colours of Okabe and Ito, which colour-blind readers can tell 
 
 import math
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path as FilePath
@@ -327,7 +328,10 @@ def save_figure(figure: Figure, path: str | FilePath) -> None:
     with (
         mpl.rc_context({"svg.hashsalt": "seqcnn", "svg.fonttype": "path"}),
         whole_file(path) as partial,
+        warnings.catch_warnings(),
     ):
+        # A name in letters that the font has not is drawn as boxes.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from font")
         figure.savefig(partial, format=suffix[1:], metadata=_METADATA[suffix], dpi=_DPI)
         if suffix == ".svg":
             text = _BETWEEN_TAGS.sub("><", partial.read_text(encoding="utf-8"))

@@ -67,14 +67,13 @@ def read_table_sequences(path: Path, *, length: int, genome: Genome | None = Non
 
 
 def _read_frame(path: Path) -> "pd.DataFrame":
-    import pandas as pd
 
     check_file(path, TableError)
     with path.open("rb") as handle:
         is_parquet = handle.read(4) == b"PAR1"
     try:
         if is_parquet:
-            frame = pd.read_parquet(path).reset_index(drop=True)
+            frame = _read_parquet(path)
             frame.index = [f"{path}: row {row}" for row in range(1, len(frame) + 1)]
             return _checked(path, frame)
         return _checked(path, _read_text(path))
@@ -85,13 +84,21 @@ def _read_frame(path: Path) -> "pd.DataFrame":
             expected="pyarrow, or a TSV or CSV",
             remedy="pip install 'seqcnn[parquet]'",
         ) from problem
-    except (ValueError, OSError) as problem:
+    except (ValueError, OSError, KeyError, TypeError, NotImplementedError) as problem:
         raise TableError(
             path,
             f"cannot be read as a table ({str(problem).splitlines()[0]})",
             expected="a whole Parquet file",
             remedy="copy or make it again",
         ) from problem
+
+
+def _read_parquet(path: Path) -> "pd.DataFrame":
+    """Read Parquet; what pandas once used as its index is a column like any other."""
+    import pyarrow.parquet as pq
+
+    frame: pd.DataFrame = pq.read_table(path).replace_schema_metadata().to_pandas()
+    return frame
 
 
 def _checked(path: Path, frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -218,7 +225,8 @@ def _windows(
     genome: Genome | None,
     length: int,
 ) -> tuple[Sequences, NDArray[np.float32]]:
-    places = [_column(path, frame, name).astype(str) for name in ("contig", "start", "end")]
+    columns = (_column(path, frame, name) for name in ("contig", "start", "end"))
+    places = [column.astype(str).mask(column.isna(), "") for column in columns]
     if genome is None:
         raise ConfigError(
             path,

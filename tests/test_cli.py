@@ -95,7 +95,7 @@ def test_version() -> None:
 
 
 @pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["train", "--badoption"]])
-def test_help_and_usage_errors_are_light_and_quick(words: list[str]) -> None:
+def test_help_and_usage_errors_wait_for_nothing_heavy(words: list[str]) -> None:
     script = (
         "import sys\n"
         "from seqcnn.cli import main\n"
@@ -111,14 +111,27 @@ def test_help_and_usage_errors_are_light_and_quick(words: list[str]) -> None:
     assert done.returncode == (2 if "--badoption" in words else 0)
     modules = done.stderr.splitlines()[-1].split()[1:]
     assert not HEAVY & {name.split(".")[0] for name in modules}
-    seconds = []
-    for _ in range(5):  # the quickest of five: another process may want the core
-        started = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "seqcnn", *words], capture_output=True, check=False)
-        seconds.append(time.perf_counter() - started)
-        if seconds[-1] < 0.3:
-            break
-    assert min(seconds) < 0.3
+
+
+# Errors
+
+
+def test_an_error_does_not_steer_the_terminal(tmp_path: Path, model: Path) -> None:
+    (tmp_path / "a.fa").write_bytes(b">a\x1b[31m\n>b\nACGT\n")
+    message = refused(tmp_path, "predict", "-m", model, tmp_path / "a.fa")
+    assert "a\\x1b[31m" in message
+    assert message.isprintable()
+
+
+def test_too_little_memory_is_told(
+    tmp_path: Path, model: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 54 TiB")
+
+    monkeypatch.setattr("seqcnn.sources.read_unlabelled", fail)
+    message = refused(tmp_path, "predict", "-m", model, world.positives)
+    assert message.startswith("memory: there is not enough (Unable to allocate 54 TiB); choose")
 
 
 # Configuration

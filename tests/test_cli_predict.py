@@ -155,3 +155,9 @@ def test_messages_name_standard_input(world: World, model: Path, tmp_path: Path)
         message = refused(tmp_path, *words, stdin=given)
         assert needle in message
         assert "/tmp" not in message
+
+
+def test_a_name_with_a_tab_does_not_break_the_table(tmp_path: Path, model: Path) -> None:
+    table = write_lines(tmp_path / "t.csv", ["name,sequence", '"a\tb",ACGTACGT', "c,ACGTACGT"])
+    rows = parse_tsv(seqcnn("predict", "-m", model, table).stdout)
+    assert [row["name"] for row in rows] == ["a b", "c"]

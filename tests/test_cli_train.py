@@ -360,3 +360,15 @@ def test_a_named_pipe_is_refused_and_not_read_half(world: World, tmp_path: Path)
     result = seqcnn("train", *words, code=1)
     assert f"{pipe}: is a pipe or a device" in result.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_file_with_a_name_that_is_no_text(world: World, tmp_path: Path) -> None:
+    peaks = tmp_path / os.fsdecode(b"\xff\xe9.bed")
+    peaks.write_bytes(world.peaks.read_bytes())
+    words = ("--peaks", peaks, "--fasta", world.genome, "--length", 61, "--set", "detectors=2")
+    result = seqcnn("train", *words, "--steps", 2, "-o", tmp_path / "run")
+    assert "Logging error" not in result.stderr
+    seqcnn("train", "--config", tmp_path / "run/config.yaml", "-o", tmp_path / "again")
+    assert (tmp_path / "run/model.safetensors").read_bytes() == (
+        tmp_path / "again/model.safetensors"
+    ).read_bytes()

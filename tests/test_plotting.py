@@ -366,3 +366,11 @@ def test_a_short_svg_is_drawn_like_the_long_one(motif, tmp_path):
 def test_letters_that_no_eye_can_see_are_left_out(axes):
     plot_letters(axes, np.array([[1.0], [0.004], [0.5], [0.0]]), least=0.005)
     assert sorted(patch.get_gid() for patch in axes.patches) == ["letter_A", "letter_G"]
+
+
+def test_letters_that_the_font_has_not_warn_nobody(tmp_path) -> None:
+    figure = create_figure()
+    figure.subplots().set_title("結合 \U0001f600")
+    for name in ("a.svg", "a.png"):
+        save_figure(figure, tmp_path / name)
+        assert (tmp_path / name).stat().st_size > 0

@@ -10,7 +10,7 @@ from builders import MOTIF, World, write_fasta, write_lines
 from seqcnn.datasets import LabelledSequences
 from seqcnn.dna import decode
 from seqcnn.errors import ConfigError, InputError
-from seqcnn.sources import Source, prepare_evaluation, prepare_split, read_unlabelled
+from seqcnn.sources import Source, name_task, prepare_evaluation, prepare_split, read_unlabelled
 from seqcnn.splits import Split
 
 
@@ -246,3 +246,20 @@ def test_an_unknown_first_line_is_read_as_bed(world: World, tmp_path: Path) -> N
     protein = write_fasta(tmp_path / "p.fa", [("p", "MKL")])
     with pytest.raises(InputError, match="protein"):
         read_unlabelled(protein, length=21, fasta=None)
+
+
+@pytest.mark.parametrize("name", ["", "a\tb", "a\nb", "\x1b[31m", "\udcff"])
+def test_a_task_has_a_name_that_tables_can_hold(name: str) -> None:
+    with pytest.raises(ConfigError, match="the tasks"):
+        Source(peaks=((name, Path("peaks.bed")),), fasta=Path("genome.fa"))
+    with pytest.raises(ConfigError, match="the tasks"):
+        Source(table=Path("table.tsv"), targets=("good", name))
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("factor.bed.gz", "factor"), (".bed", ".bed"), ("a\tb.bed", "a_b"), ("\udcff.bed", "_")],
+)
+def test_a_file_names_its_task(file: str, name: str) -> None:
+    assert name_task(Path("folder") / file) == name
+    Source(peaks=((name, Path(file)),), fasta=Path("genome.fa"))

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seqcnn.dna import decode
-from seqcnn.errors import ConfigError, SeqcnnError, TableError
+from seqcnn.errors import ConfigError, InputError, SeqcnnError, TableError
 from seqcnn.genome import open_genome
 from seqcnn.tables import read_table, read_table_sequences
 
@@ -282,3 +284,42 @@ def test_an_array_with_a_header_line(data_dir: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(found.targets[:, 0], [float(row[1]) for row in rows], rtol=1e-6)
     path.write_text(text)
     assert "header line" in refusal(path, "signal").remedy
+
+
+def write_parquet(path: Path, **columns: object) -> Path:
+    pd.DataFrame(columns).to_parquet(path)
+    return path
+
+
+def test_an_index_of_pandas_is_a_column(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"name": ["a", "b"], "sequence": ["ACGT", "CCGT"], "y": [0, 1]})
+    frame.set_index(["name", "y"]).to_parquet(tmp_path / "t.parquet")
+    data = read_table(tmp_path / "t.parquet", targets=["y"], length=None)
+    assert data.sequences.names == ("a", "b")
+    assert data.targets.tolist() == [[0], [1]]
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "{",
+        '{"index_columns": ["x"], "columns": []}',
+        '{"index_columns": [], "column_indexes": [], "columns": '
+        '[{"name": "y", "pandas_type": "x", "numpy_type": "none", "metadata": null}]}',
+    ],
+)
+def test_what_pandas_notes_in_parquet_does_not_matter(note: str, tmp_path: Path) -> None:
+    table = pa.table({"sequence": ["ACGT"], "y": [1]}).replace_schema_metadata({"pandas": note})
+    pq.write_table(table, tmp_path / "t.parquet")
+    data = read_table(tmp_path / "t.parquet", targets=["y"], length=None)
+    assert data.targets.tolist() == [[1]]
+
+
+@pytest.mark.parametrize("column", ["contig", "start", "end"])
+def test_a_locus_that_is_missing_in_parquet_is_refused(column: str, tmp_path: Path) -> None:
+    good = {"contig": ["chr1", "chr1"], "start": ["1", "2"], "end": ["11", "12"]}
+    path = write_parquet(tmp_path / "t.parquet", **(good | {column: [None, good[column][1]]}))
+    (tmp_path / "g.fa").write_text(">chr1\n" + "ACGT" * 50 + "\n")
+    with open_genome(tmp_path / "g.fa") as genome, pytest.raises(InputError) as refusal:
+        read_table(path, targets=[], length=10, genome=genome)
+    assert str(path) in str(refusal.value)

@@ -24,7 +24,7 @@ def log_to_stderr(*, quiet: bool, verbose: bool) -> Iterator[None]:
 @contextlib.contextmanager
 def log_to_file(path: Path) -> Iterator[None]:
     """Send log lines to a file as well, also those that ``--quiet`` keeps from stderr."""
-    with _handled_by(logging.FileHandler(path, encoding="utf-8")):
+    with _handled_by(logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")):
         yield
 
 

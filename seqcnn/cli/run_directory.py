@@ -102,7 +102,8 @@ def write_run_directory(folder: Path, run: Run, *, seconds: float) -> None:
         write_rows(handle, list(history[0]), (list(row.values()) for row in history))
     write_test_predictions(folder, run.split.test, run.experiment.predictions, model.spec)
     page = render_report(build_report(run, metrics))
-    (folder / "report.html").write_text(page, encoding="utf-8")
+    # The name of a file need not be text.
+    (folder / "report.html").write_text(page, encoding="utf-8", errors="backslashreplace")
     log_metrics(metrics)
 
 

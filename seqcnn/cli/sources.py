@@ -89,7 +89,9 @@ def _name_task(peaks: str) -> tuple[str, Path]:
     name, equals, file = peaks.partition("=")
     if equals and not Path(peaks).exists():
         return name, Path(file)
-    return Path(peaks).name.split(".")[0], Path(peaks)
+    from seqcnn.sources import name_task
+
+    return name_task(Path(peaks)), Path(peaks)
 
 
 def _words(text: str) -> Iterable[str]:

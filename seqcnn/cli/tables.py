@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from seqcnn.genome import Sequences
     from seqcnn.modelfile import ModelSpec
 
+_BLANKS = str.maketrans("\t\r\n", "   ")
+
 __all__ = ["format_value", "open_table", "write_predictions", "write_rows"]
 
 
@@ -50,10 +52,15 @@ def write_rows(handle: TextIO, columns: Sequence[str], rows: Iterable[Sequence[o
 
 
 def format_value(value: object) -> str:
-    """Spell a value: numbers with six significant digits, None and NaN as ``.``."""
+    """Spell a value: numbers with six significant digits, None and NaN as ``.``.
+
+    A tab or line feed within a name becomes a space.
+    """
     if value is None:
         return "."
-    if isinstance(value, str | int):
+    if isinstance(value, str):
+        return value.translate(_BLANKS)
+    if isinstance(value, int):
         return str(value)
     number = float(value)  # type: ignore[arg-type]
     if math.isnan(number):

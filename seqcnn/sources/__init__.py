@@ -5,7 +5,14 @@ one source is named; negatives are made where it has none; some rows are held ou
 """
 
 from seqcnn.sources.preparation import prepare_evaluation, prepare_split
-from seqcnn.sources.source import BACKGROUNDS, Source
+from seqcnn.sources.source import BACKGROUNDS, Source, name_task
 from seqcnn.sources.unlabelled import read_unlabelled
 
-__all__ = ["BACKGROUNDS", "Source", "prepare_evaluation", "prepare_split", "read_unlabelled"]
+__all__ = [
+    "BACKGROUNDS",
+    "Source",
+    "name_task",
+    "prepare_evaluation",
+    "prepare_split",
+    "read_unlabelled",
+]

@@ -22,7 +22,7 @@ from seqcnn.datasets import (
 from seqcnn.errors import ConfigError
 from seqcnn.genome import Genome, Interval, open_genome, read_bed, read_fasta_records
 from seqcnn.negatives import match_gc_windows
-from seqcnn.sources.source import Source
+from seqcnn.sources.source import Source, name_task
 from seqcnn.splits import HeldOut, label_negatives, parse_held_out
 from seqcnn.tables import read_table
 
@@ -57,10 +57,10 @@ class SourceReader:
         if source.peaks:
             return read_peaks(source.peaks, self.genome("--peaks"), length=length or _WINDOW)
         if source.positives:
-            task = _stem(source.positives)
+            task = name_task(source.positives)
             return read_fasta_classes(source.positives, source.negatives, length=length, task=task)
         if source.seq:
-            return read_seq(source.seq, length=length, task=_stem(source.seq))
+            return read_seq(source.seq, length=length, task=name_task(source.seq))
         table = source.table or Path()
         return read_table(table, targets=source.targets, length=length, genome=self._genome)
 
@@ -147,7 +147,3 @@ class SourceReader:
         places = read_bed(self.source.exclude)
         bridges = bridge_contigs((place.contig for place in places), genome.contigs)
         return [replace(p, contig=bridges[p.contig]) for p in places if p.contig in bridges]
-
-
-def _stem(path: Path) -> str:
-    return path.name.split(".")[0]

@@ -1,12 +1,16 @@
 """What a source of data names: files, and what goes with them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from seqcnn.errors import ConfigError
 
-__all__ = ["BACKGROUNDS", "Source"]
+__all__ = ["BACKGROUNDS", "Source", "name_task"]
+
+_ODD = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""Control characters, and bytes that are no UTF-8: they would break tables and pages."""
 
 BACKGROUNDS = ("dinucleotide", "gc", "none")
 """What ``--background`` may be beside a file."""
@@ -79,6 +83,14 @@ class Source:
             raise ConfigError(
                 "--exclude", "nothing to keep away from it", expected="--background gc beside it"
             )
+        for name in (*(name for name, _ in self.peaks), *self.targets):
+            if not name or _ODD.search(name):
+                raise ConfigError(
+                    "the tasks",
+                    f"the name {name!r}",
+                    expected="letters, without control characters",
+                    remedy="give another: --peaks NAME=FILE, or rename the column",
+                )
         _refuse_repeated("--peaks", [name for name, _ in self.peaks], "--peaks NAME=FILE")
         _refuse_repeated("--targets", self.targets, "each column once")
 
@@ -89,6 +101,11 @@ class Source:
         if self.background and self.background not in BACKGROUNDS:
             named.append(Path(self.background))
         return [path for path in [*named, *(path for _, path in self.peaks)] if path]
+
+
+def name_task(path: Path) -> str:
+    """Name a task after its file, up to the first dot."""
+    return _ODD.sub("_", path.name.split(".")[0] or path.name)
 
 
 def _refuse_repeated(option: str, names: Sequence[str], remedy: str) -> None:
