@@ -281,7 +281,7 @@ def _check_version(path: Path, content: dict[str, Any]) -> None:
     if not isinstance(version, int) or not 1 <= version <= FORMAT_VERSION:
         raise ModelFileError(
             path,
-            f"model format {version}",
+            f"model format {str(version)[:20]}",
             expected=f"1 to {FORMAT_VERSION}",
             remedy="update seqcnn",
         )

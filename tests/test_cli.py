@@ -401,7 +401,7 @@ def test_a_closed_pipe_is_quiet(model: Path, tmp_path: Path) -> None:
         running.wait(60)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_leaves_nothing(
     number: signal.Signals, world: World, tmp_path: Path
 ) -> None:
@@ -430,6 +430,34 @@ def test_a_full_disk_is_told_in_one_line(world: World, model: Path) -> None:
         words = outputs(world, model)[name]
         message = refused(model.parent / "none", *words, "/dev/full")
         assert "No space left" in message
+
+
+@pytest.mark.parametrize("words", [["--help"], ["info", "--help"]])
+def test_help_that_cannot_be_written_is_told_in_one_line(words: list[str]) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full on this system")
+    with Path("/dev/full").open("wb") as full, process(*words, stdout=full) as running:
+        lines = running.stderr.read().decode().splitlines()
+        assert running.wait(60) == 1
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("seqcnn: error: ")
+
+
+@pytest.mark.parametrize(
+    ("closed", "code", "found"),
+    [(0, 1, "the file is empty"), (1, 1, "standard output: is closed"), (2, 0, "")],
+)
+def test_a_closed_stream_is_told_or_not_missed(
+    closed: int, code: int, found: str, model: Path, world: World, tmp_path: Path
+) -> None:
+    given = "-" if closed == 0 else world.positives
+    words = ["predict", "-m", model, given, "-o", tmp_path / "o.tsv"]
+    with process(*words, preexec_fn=lambda: os.close(closed)) as running:
+        said = running.stderr.read().decode()
+        assert running.wait(60) == code
+    assert "Traceback" not in said
+    assert found in said
+    assert (tmp_path / "o.tsv").exists() == (code == 0)
 
 
 def test_short_help_is_help_even_after_a_use_without_the_group(world: World) -> None:

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any, ClassVar
 
@@ -18,7 +19,7 @@ import click
 
 from seqcnn import __version__
 from seqcnn.cli.command import ExampleHelp
-from seqcnn.errors import SeqcnnError
+from seqcnn.errors import ConfigError, SeqcnnError
 
 __all__ = ["main"]
 
@@ -28,6 +29,7 @@ for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ[f"{_library}_NUM_THREADS"] = "1"
 
 _INTERRUPTED = 130
+_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -55,9 +57,17 @@ class _LazyGroup(ExampleHelp, click.Group):
         command: click.Command = module.command
         return command
 
+    def main(self, *args: Any, **keywords: Any) -> Any:
+        try:
+            return super().main(*args, **keywords)
+        except OSError as problem:  # the help cannot be written
+            click.echo(f"seqcnn: error: {_spell(problem)}", err=True)
+            sys.exit(1)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with _ending_on_sigterm():
+            _open_closed_streams()
+            with _ending_on_signals():
                 return super().invoke(ctx)
         except SeqcnnError as problem:
             _fail(ctx, str(problem))
@@ -72,8 +82,12 @@ class _LazyGroup(ExampleHelp, click.Group):
             remedy = "choose a smaller --length, --batch-size or --ratio, or less data"
             _fail(ctx, f"memory: there is not enough ({problem or 'none is left'}); {remedy}")
         except OSError as problem:
-            place = f"{problem.filename}: " if problem.filename else ""
-            _fail(ctx, f"{place}{problem.strerror or problem}")
+            _fail(ctx, _spell(problem))
+
+
+def _spell(problem: OSError) -> str:
+    place = problem.filename or "reading or writing"
+    return f"{place}: {problem.strerror or problem}; check the disk and the permissions"
 
 
 def _fail(ctx: click.Context, message: str) -> None:
@@ -83,9 +97,21 @@ def _fail(ctx: click.Context, message: str) -> None:
     ctx.exit(1)
 
 
+def _open_closed_streams() -> None:
+    """Lead standard streams that are closed nowhere, or the next file would take their number."""
+    closed = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
+    for name in closed:
+        mode = "r" if name == "stdin" else "w"
+        setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - until the process ends
+    if "stdout" in closed:
+        raise ConfigError(
+            "standard output", "is closed", remedy="open it, or redirect it: > /dev/null"
+        )
+
+
 @contextlib.contextmanager
-def _ending_on_sigterm() -> Iterator[None]:
-    """Unwind when a scheduler ends the process, so that nothing half-written is left."""
+def _ending_on_signals() -> Iterator[None]:
+    """Unwind when a scheduler or a terminal ends the process: nothing half-written is left."""
 
     def end(number: int, frame: FrameType | None) -> None:
         del frame
@@ -94,11 +120,14 @@ def _ending_on_sigterm() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # signals come to the main thread only
         return
-    earlier = signal.signal(signal.SIGTERM, end)
+    # With nohup a process is to outlive its terminal.
+    numbers = [n for n in _ENDING if signal.getsignal(n) is not signal.SIG_IGN]
+    earlier = {number: signal.signal(number, end) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, earlier or signal.SIG_DFL)
+        for number, handler in earlier.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 @click.group(

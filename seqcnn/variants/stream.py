@@ -79,7 +79,8 @@ def open_chunks(source: str | Path, resources: contextlib.ExitStack) -> Iterator
         chunks = itertools.chain([head], chunks)
     for magic, found in _FOREIGN.items():
         if head.startswith(magic):
-            raise VcfError(name, found, expected="VCF (plain, gzip or bgzip) or BCF version 2")
+            expected = "VCF (plain, gzip or bgzip) or BCF version 2"
+            raise VcfError(name, found, expected=expected, remedy="convert it, or name another")
     return chunks
 
 
