@@ -63,15 +63,11 @@ def score_pairs(
     progress
         Called with the number of windows done since the last call.
     """
-    count = len(shifted[0])
-    codes = np.concatenate([side for pairs in shifted for side in (pairs.ref, pairs.alt)])
-    members = engine.predict(codes, progress=progress).members  # (members, windows, tasks)
-    shape = (len(members), len(shifted), 2, count, members.shape[-1])
-    ref, alt = np.moveaxis(members.reshape(shape).mean(axis=1), 1, 0)  # (members, n, tasks)
+    ref, alt = np.mean([_score_sides(engine, pairs, progress) for pairs in shifted], axis=0)
     delta = alt - ref
     ref_logit, alt_logit = ref.mean(axis=0), alt.mean(axis=0)
     larger = np.maximum(ref_logit, alt_logit)
-    several = len(members) > 1
+    several = len(ref) > 1
     is_regression = engine.spec.task_kind == "regression"
     return VariantEffects(
         ref_logit=ref_logit,
@@ -84,6 +80,18 @@ def score_pairs(
         quantile=active_quantile(engine.model, larger),
         sd=delta.std(axis=0, ddof=1) if several else np.full_like(ref_logit, np.nan),
     )
+
+
+def _score_sides(
+    engine: Engine, pairs: AllelePairs, progress: Callable[[int], object] | None
+) -> Scores:
+    """Score both windows of each pair: (2, members, n, tasks)."""
+    sides = np.empty((2, len(engine.model.members), len(pairs), len(engine.spec.tasks)))
+    for part in pairs.parts:
+        found = engine.predict_alleles(part.contig, part.ref, part.alt, progress=progress)
+        for side, predictions in zip(sides, found, strict=True):
+            side[:, part.places] = predictions.members
+    return sides
 
 
 def active_quantile(model: TrainedModel, logits: Scores) -> Scores:

@@ -8,6 +8,7 @@ sides, for a detector may see only part of a motif: aligned at the detector, the
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqcnn.architectures.base import SequenceNetwork
+from seqcnn.architectures.stacked import StackedNetwork
 from seqcnn.dna import UNKNOWN, Codes, reverse_complement
 from seqcnn.engine import Engine
-from seqcnn.engine.strands import reverse_complement_one_hot
+from seqcnn.engine.strands import combine_strands, reverse_complement_one_hot
 from seqcnn.motifs import Background, Motif, trim_motif
 
 __all__ = ["count_sites", "detector_importance", "extract_motifs"]
@@ -119,7 +121,7 @@ def count_sites(
     tuple
         PFMs (detectors, 4, width + 2 * `FLANK`) and the number of sites (detectors,).
     """
-    network = engine.networks[member]
+    network = engine.torch.networks[member]
     number = network.detectors.shape[0]
     width = network.detector_width + 2 * FLANK
     sites = _find_sites(engine, codes, network)
@@ -140,7 +142,7 @@ def _find_sites(engine: Engine, codes: Codes, network: SequenceNetwork) -> Sites
         return detect(one_hot, rows).amax(dim=(0, 1, 3))
 
     kept = np.empty(0, dtype=_SITE)
-    found = list(engine.map_blocks(codes, maxima))
+    found = list(engine.torch.map_blocks(codes, maxima))
     if not found:
         return kept
     with torch.inference_mode():
@@ -150,8 +152,8 @@ def _find_sites(engine: Engine, codes: Codes, network: SequenceNetwork) -> Sites
         return _list_sites(network.activate(detect(one_hot, rows)), least)
 
     waiting: list[Sites] = []
-    for block, sites in enumerate(engine.map_blocks(codes, fire)):
-        sites["row"] += block * engine.block
+    for block, sites in enumerate(engine.torch.map_blocks(codes, fire)):
+        sites["row"] += block * engine.torch.block
         waiting.append(sites)
         # A detector that fires everywhere has a site at each position of each sequence: raise
         # the bar for what follows.
@@ -221,6 +223,10 @@ def detector_importance(
     shares add up to 1. Where target and logit do not rise together, nothing of that kind can be
     lost: there the model's own logits stand for the targets.
 
+    In a network with further convolutions a detector has no features of its own. There its
+    activations are set to their mean, and the loss is taken to first order: gradient of the
+    logit times (activation - mean).
+
     Parameters
     ----------
     engine
@@ -238,10 +244,10 @@ def detector_importance(
     NDArray
         Array (detectors,); 0 for a model that says the same of every sequence.
     """
-    network = engine.networks[member]
+    network = engine.torch.networks[member]
     chosen = np.linspace(0, len(codes) - 1, min(len(codes), _MOST_ROWS)).astype(np.int64)
-    features = engine.features(codes[chosen], member=member)
-    full = engine.weigh(features, member=member).cpu().numpy()
+    features = engine.torch.features(codes[chosen], member=member)
+    full = engine.torch.weigh(features, member=member).cpu().numpy()
     wanted = full if targets is None else targets[chosen].astype(np.float64)
     wanted = np.where(_covariance(wanted, full) > 0, wanted, full)
     signal = _covariance(wanted, full)  # (tasks,)
@@ -249,12 +255,72 @@ def detector_importance(
     shares = np.zeros(network.detectors.shape[0])
     if not tasks.any():
         return shares
+    if isinstance(network, StackedNetwork):
+        centred, number = _centre(wanted)
+        slopes = np.where(tasks, centred / np.where(tasks, signal * number, 1), 0) / tasks.sum()
+        return _first_order_shares(engine, codes[chosen], slopes, member=member)
     for detector in range(len(shares)):
         with _silenced(features, network.features_of(detector)):
-            without = engine.weigh(features, member=member).cpu().numpy()
+            without = engine.torch.weigh(features, member=member).cpu().numpy()
         left = _covariance(wanted, without)
         shares[detector] = ((signal - left)[tasks] / signal[tasks]).mean()
     return shares
+
+
+def _first_order_shares(
+    engine: Engine, codes: Codes, slopes: NDArray[np.float64], *, member: int
+) -> NDArray[np.float64]:
+    """Sum gradient times (activation - mean) up for each detector (detectors,).
+
+    A logit adds `slopes` (n, tasks) times itself to the shares, so that one backward pass of a
+    block serves all tasks.
+    """
+
+    def sum_block(start: int) -> list[NDArray[np.float64]]:
+        rows = slice(start, start + engine.torch.block)
+        wanted = torch.from_numpy(slopes[rows])
+        blocks = engine.torch.map_blocks(
+            codes[rows], lambda one_hot, _: _backward_sums(engine, one_hot, wanted, member=member)
+        )
+        return next(iter(blocks))
+
+    # Each block has slopes of its own, so that blocks are shared out here.
+    with ThreadPoolExecutor(engine.threads) as pool:
+        parts = list(pool.map(sum_block, range(0, len(codes), engine.torch.block)))
+    activations, products, gradients, positions = (
+        np.sum(values, axis=0) for values in zip(*parts, strict=True)
+    )
+    return np.asarray(products - gradients * activations / positions)
+
+
+def _backward_sums(
+    engine: Engine, one_hot: Tensor, slopes: Tensor, *, member: int
+) -> list[NDArray[np.float64]]:
+    """Sum a block up for each detector, over sequences, strands and positions.
+
+    Returns
+    -------
+    list
+        Sums of activations, of activation times gradient, of gradients (detectors,), and the
+        number of positions.
+    """
+    network = engine.torch.networks[member]
+    assert isinstance(network, StackedNetwork)
+    strands = [strand[: max(2, len(slopes))] for strand in engine.torch.strands(one_hot)]
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        inputs = [network.activate(network.detect(strand.clone())) for strand in strands]
+        inputs = [values.detach().requires_grad_() for values in inputs]
+        logits = [network.head(network.pool_activations(values)) for values in inputs]
+        if len(logits) == 2:
+            logits[0] = combine_strands(logits[0], logits[1], engine.spec.strands)
+        total = (logits[0][: len(slopes)] * slopes.to(logits[0])).sum()
+        gradients = torch.autograd.grad(total, inputs)
+    sums = np.zeros((3, len(network.detectors)))
+    for values, gradient in zip(inputs, gradients, strict=True):
+        a, g = values.detach()[: len(slopes)], gradient[: len(slopes)]
+        for row, part in enumerate((a, a * g, g)):
+            sums[row] += part.sum(dim=2).double().sum(dim=0).cpu().numpy()
+    return [*sums, np.array(float(len(slopes) * len(inputs) * inputs[0].shape[2]))]
 
 
 @contextlib.contextmanager
@@ -273,7 +339,13 @@ def _silenced(features: Sequence[Tensor], columns: list[int]) -> Iterator[None]:
 
 def _covariance(targets: NDArray[np.float64], logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Covariance of each task's column over the rows whose target is known."""
+    centred, number = _centre(targets)
+    return np.asarray((centred * logits).sum(axis=0) / number)
+
+
+def _centre(targets: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Take each task's mean off its targets, 0 where missing, and count those known."""
     known = ~np.isnan(targets)
     number = np.maximum(known.sum(axis=0), 1)
     centred = targets - np.where(known, targets, 0).sum(axis=0) / number
-    return np.asarray((np.where(known, centred, 0) * logits).sum(axis=0) / number)
+    return np.where(known, centred, 0), number

@@ -20,6 +20,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +33,11 @@ from seqcnn.files import numbered_lines
 
 __all__ = [
     "Genome",
+    "Haplotypes",
     "Interval",
     "Sequences",
     "bridge_contigs",
+    "cut_haplotypes",
     "extract_windows",
     "fit_length",
     "gather_windows",
@@ -43,6 +46,9 @@ __all__ = [
     "read_fasta_records",
     "window_bounds",
 ]
+
+
+_CELLS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,57 @@ def gather_windows(contig_codes: Codes, starts: NDArray[np.int64], length: int) 
         start, end = max(0, int(starts[row])), min(size, int(starts[row]) + length)
         if start < end:
             windows[row, start - starts[row] : end - starts[row]] = contig_codes[start:end]
+    return windows
+
+
+class Haplotypes(NamedTuple):
+    """Windows of one contig in which letters stand in the place of some bases, n of them.
+
+    Attributes
+    ----------
+    starts
+        First base (n,) of each window, counted back from the letters: base `alleles - starts`
+        of the window is the first letter, or without letters the base that follows.
+    alleles
+        First base (n,) of the contig that the letters replace; at the window's end or beyond,
+        the window is the contig's own.
+    removed
+        Number of bases (n,) that they replace.
+    letters
+        Codes of all letters, one window's after the other's.
+    ends
+        Where each window's letters begin in `letters`, and where the last ones end (n + 1,).
+    """
+
+    starts: NDArray[np.int64]
+    alleles: NDArray[np.int64]
+    removed: NDArray[np.int64]
+    letters: Codes
+    ends: NDArray[np.int64]
+
+
+def cut_haplotypes(contig_codes: Codes, haplotypes: Haplotypes, length: int) -> Codes:
+    """Cut windows (n, length) out of a contig with their letters; positions off it are N."""
+    starts, alleles, removed, letters, ends = haplotypes
+    plain = alleles >= starts + length
+    windows = np.empty((len(starts), length), dtype=np.uint8)
+    windows[plain] = gather_windows(contig_codes, starts[plain], length)
+    others = np.flatnonzero(~plain)
+    step = max(1, _CELLS // length)
+    for i in range(0, len(others), step):
+        rows = others[i : i + step]
+        position = starts[rows, None] + np.arange(length)
+        start = alleles[rows, None]
+        size = np.diff(ends)[rows, None]
+        right = position >= start + size
+        origin = position + np.where(right, removed[rows, None] - size, 0)
+        known = (origin >= 0) & (origin < len(contig_codes))
+        cut = np.full(origin.shape, UNKNOWN, dtype=np.uint8)
+        cut[known] = contig_codes[origin[known]]
+        inside = (position >= start) & ~right
+        letter = ends[rows, None] + position - start
+        cut[inside] = letters[letter[inside]]
+        windows[rows] = cut
     return windows
 
 

@@ -10,7 +10,8 @@ from tiny_models import draw_codes, make_model
 
 from seqcnn.effects import active_quantile, score_pairs
 from seqcnn.engine import Engine
-from seqcnn.variants import AllelePairs
+from seqcnn.genome import Haplotypes
+from seqcnn.variants import AllelePairs, ContigPairs
 
 FIELDS = ("ref_logit", "alt_logit", "delta", "probability_difference", "deepbind", "quantile", "sd")
 
@@ -21,8 +22,19 @@ def draw_pairs(n=7, *, shifts=1, length=20) -> list[AllelePairs]:
         ref = draw_codes(n, length, seed=shift)
         alt = ref.copy()
         alt[:, length // 2] = (alt[:, length // 2] + 1) % 4
-        pairs.append(AllelePairs(ref, alt, np.arange(n)))
+        pairs.append(pair_windows(ref, alt))
     return pairs
+
+
+def pair_windows(ref, alt) -> AllelePairs:
+    """Pairs of any windows: all of their bases are letters."""
+    n, length = ref.shape
+    starts = np.arange(n) * length
+    ends = np.arange(n + 1) * length
+    removed = np.full(n, length)
+    sides = [Haplotypes(starts, starts, removed, codes.ravel(), ends) for codes in (ref, alt)]
+    contig = np.zeros(n * length, dtype=np.uint8)
+    return AllelePairs(length, np.arange(n), (ContigPairs(contig, np.arange(n), *sides),))
 
 
 def with_reference(model, quantiles=101):
@@ -75,7 +87,7 @@ def test_a_regression_has_no_probability() -> None:
 
 def test_the_same_allele_has_no_effect() -> None:
     (pairs,) = draw_pairs()
-    same = AllelePairs(pairs.ref, pairs.ref, pairs.rows)
+    same = pair_windows(pairs.ref, pairs.ref)
     effects = score_pairs(Engine(with_reference(make_model(members=2)), threads=1), [same])
     for name in ("delta", "probability_difference", "deepbind", "sd"):
         assert (getattr(effects, name) == 0).all()
@@ -85,7 +97,7 @@ def test_swapping_the_alleles_turns_the_effect_round() -> None:
     (pairs,) = draw_pairs()
     engine = Engine(with_reference(make_model(members=2)), threads=1)
     forth = score_pairs(engine, [pairs])
-    back = score_pairs(engine, [AllelePairs(pairs.alt, pairs.ref, pairs.rows)])
+    back = score_pairs(engine, [pair_windows(pairs.alt, pairs.ref)])
     for name in ("delta", "probability_difference", "deepbind"):
         np.testing.assert_array_equal(getattr(forth, name), -getattr(back, name))
     for name in ("quantile", "sd"):
@@ -97,7 +109,7 @@ def test_alleles_do_not_depend_on_those_beside_them() -> None:
     engine = Engine(with_reference(make_model(members=2)), threads=2)
     together = score_pairs(engine, [pairs])
     for row in (0, 13):
-        part = AllelePairs(pairs.ref[row : row + 1], pairs.alt[row : row + 1], pairs.rows[:1])
+        part = pair_windows(pairs.ref[row : row + 1], pairs.alt[row : row + 1])
         alone = score_pairs(engine, [part])
         for name in FIELDS:
             np.testing.assert_array_equal(

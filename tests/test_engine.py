@@ -12,7 +12,7 @@ from tiny_models import draw_codes, draw_weights, make_model
 
 from seqcnn.architectures.networks import build_network
 from seqcnn.dna import UNKNOWN, one_hot, reverse_complement
-from seqcnn.engine import Engine, Predictions, resolve_device
+from seqcnn.engine import Engine, Predictions, compiled_backend, resolve_device
 from seqcnn.engine.devices import count_threads, describe_device
 from seqcnn.engine.strands import (
     combine_strands,
@@ -33,25 +33,22 @@ each_strands = pytest.mark.parametrize("strands", ["average", "max", "single"])
 
 
 def predict_slowly(model, codes):
-    """One sequence at a time, all in float64, through the whole network."""
+    """All in float64, through the whole network, strand by strand."""
     spec = model.spec
     centre = np.array(spec.centre or [0] * len(spec.tasks))
     scale = np.array(spec.scale or [1] * len(spec.tasks))
-    members = []
-    for weights in model.members:
-        network = build_network(spec.config, tasks=len(spec.tasks))
+    both = [codes] if spec.strands == "single" else [codes, reverse_complement(codes)]
+    batches = [torch.from_numpy(one_hot(strand)).double() for strand in both if len(codes)]
+    members = np.zeros((len(model.members), len(codes), len(spec.tasks)))
+    for member, weights in zip(members, model.members, strict=True):
+        network = build_network(spec.config, tasks=len(spec.tasks), length=spec.length)
         network.load_state_dict({key: torch.tensor(value) for key, value in weights.items()})
         network.double().eval()
-        rows = []
-        for row in codes:
-            both = [row] if spec.strands == "single" else [row, reverse_complement(row)]
-            batches = [torch.from_numpy(one_hot(strand[None])).double() for strand in both]
-            logits = [network(batch).detach().numpy()[0] for batch in batches]
-            rows.append(
-                np.max(logits, axis=0) if spec.strands == "max" else np.mean(logits, axis=0)
-            )
-        members.append(np.array(rows) * scale + centre)
-    return np.array(members)
+        with torch.inference_mode():
+            logits = [network(batch).numpy() for batch in batches]
+        if logits:
+            member[:] = np.max(logits, axis=0) if spec.strands == "max" else np.mean(logits, axis=0)
+    return members * scale + centre
 
 
 # Against the oracle
@@ -116,30 +113,43 @@ def test_sequences_of_another_length_are_refused(shape) -> None:
 # What predictions must not depend on, to the last bit
 
 
+def make_engine(model, backend, *, threads=1):
+    engine = Engine(model, threads=threads)
+    if backend == "torch":
+        engine._backend = engine.torch
+        engine.torch.block = 8
+    return engine
+
+
 @each_family
 @each_strands
-def test_neither_order_nor_neighbours_nor_threads_change_a_bit(family, values, strands) -> None:
+@pytest.mark.parametrize("backend", ["compiled", "torch"])
+def test_neither_order_nor_neighbours_nor_threads_change_a_bit(
+    family, values, strands, backend
+) -> None:
     model = make_model(family, values=values, strands=strands, length=33)
     codes = draw_codes(50, 33)
-    engine = Engine(model, threads=1)
-    engine.block = 8
+    engine = make_engine(model, backend)
     logits = engine.predict(codes).logits
     order = np.random.default_rng(0).permutation(50)
     np.testing.assert_array_equal(engine.predict(codes[order]).logits, logits[order])
     for start, end in ((0, 1), (17, 20), (49, 50)):
         np.testing.assert_array_equal(engine.predict(codes[start:end]).logits, logits[start:end])
-    several = Engine(model, threads=3)
-    several.block = 8
+    several = make_engine(model, backend, threads=3)
     np.testing.assert_array_equal(several.predict(codes).logits, logits)
 
 
 @each_family
-def test_the_size_of_the_blocks_changes_nothing_that_is_printed(family, values) -> None:
+def test_the_size_of_the_blocks_changes_nothing(family, values, monkeypatch) -> None:
     model, codes = make_model(family, values=values, length=33), draw_codes(40, 33)
-    engine = Engine(model, threads=1)
+    engine = make_engine(model, "compiled")
     logits = engine.predict(codes).logits
+    for bases in (1, 100, 1000):
+        monkeypatch.setattr(compiled_backend, "_BASES", bases)
+        np.testing.assert_array_equal(engine.predict(codes).logits, logits)
+    engine = make_engine(model, "torch")
     for block in (2, 7, 64):
-        engine.block = block
+        engine.torch.block = block
         again = engine.predict(codes).logits
         np.testing.assert_allclose(again, logits, rtol=0, atol=2e-6 * np.abs(logits).max())
 
@@ -203,25 +213,26 @@ def test_blocks_are_not_all_asked_for_at_once() -> None:
     assert len(done) < 50
 
 
-def test_progress_counts_every_sequence() -> None:
+def test_progress_counts_every_sequence(monkeypatch) -> None:
     steps = []
     engine = Engine(make_model(), threads=2)
-    engine.block = 4
+    monkeypatch.setattr(compiled_backend, "_BASES", 80)
     engine.predict(draw_codes(11, 20), progress=steps.append)
     assert steps == [4, 4, 3]
 
 
 def test_features_and_weights_make_the_logits() -> None:
     for strands in ("average", "max", "single"):
-        engine = Engine(make_model(members=2, strands=strands), threads=1)
+        engine = Engine(make_model(members=2, strands=strands), threads=1).torch
         engine.block = 4
         codes = draw_codes(11, 20)
+        expected = engine.predict(codes, lambda _: None)
         for member in (0, 1):
             features = engine.features(codes, member=member)
             assert len(features) == (1 if strands == "single" else 2)
             assert features[0].dtype == torch.float64
             logits = engine.weigh(features, member=member).numpy()
-            np.testing.assert_allclose(logits, engine.predict(codes).members[member], rtol=1e-12)
+            np.testing.assert_allclose(logits, expected[member], rtol=1e-12)
 
 
 # Strands

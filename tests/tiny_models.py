@@ -25,7 +25,7 @@ def draw_codes(n: int, length: int, *, seed: int = 0, unknown: bool = True) -> C
 
 def draw_weights(spec: ModelSpec, seed: int) -> dict[str, np.ndarray]:
     """Random weights of a network, with variances that are positive."""
-    network = build_network(spec.config, tasks=len(spec.tasks))
+    network = build_network(spec.config, tasks=len(spec.tasks), length=spec.length)
     rng = np.random.default_rng(seed)
     weights = {}
     for name, value in network.state_dict().items():
@@ -45,7 +45,7 @@ def make_model(
     **spec: object,
 ) -> TrainedModel:
     """A model with random weights."""
-    config = configure(architecture, TINY[architecture] | (values or {}))
+    config = configure(architecture, TINY.get(architecture, {}) | (values or {}))
     full = {
         "task_kind": "binary",
         "tasks": ("site",),

@@ -6,18 +6,24 @@
 
 from seqcnn.architectures.configs import (
     ARCHITECTURES,
+    AlexNetConfig,
     DeepBindConfig,
     MotifConfig,
     NetworkConfig,
+    ResNetConfig,
+    StackedConfig,
     configure,
     describe_architecture,
 )
 
 __all__ = [
     "ARCHITECTURES",
+    "AlexNetConfig",
     "DeepBindConfig",
     "MotifConfig",
     "NetworkConfig",
+    "ResNetConfig",
+    "StackedConfig",
     "configure",
     "describe_architecture",
 ]

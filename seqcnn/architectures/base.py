@@ -16,9 +16,6 @@ __all__ = ["SequenceNetwork"]
 _CELLS_CPU = 2**19
 _CELLS_CUDA = 2**27
 
-_PADDING = 0.25
-"""What padding has in each of the four one-hot rows: any base, equally likely."""
-
 
 class SequenceNetwork(nn.Module, ABC):
     """A network for one strand: one-hot DNA to logits, by way of motif detectors.
@@ -26,6 +23,9 @@ class SequenceNetwork(nn.Module, ABC):
     The steps are named, so that the engine can stop between them: `detect` scores every
     position with every detector, `pool` sums a sequence up in features, `head` weighs them.
     """
+
+    unknown: float = 0.25
+    """What an unknown base has in each of the four one-hot rows: N, and padding."""
 
     head: nn.Module
     detectors: nn.Parameter
@@ -52,9 +52,9 @@ class SequenceNetwork(nn.Module, ABC):
     def pool(self, scores: Tensor) -> Tensor:
         """Sum detector scores (n, detectors, positions) up in features (n, features)."""
 
-    @abstractmethod
-    def features_of(self, detector: int) -> list[int]:
-        """Say which columns of the features come from one detector."""
+    def features_of(self, detector: int) -> list[int]:  # noqa: ARG002
+        """Say which columns of the features come from one detector alone: here none."""
+        return []
 
     @property
     def shortest(self) -> int:
@@ -94,5 +94,5 @@ class SequenceNetwork(nn.Module, ABC):
     def _slide(self, one_hot: Tensor, detectors: Tensor, offsets: Tensor) -> Tensor:
         if self.detector_padding:
             padding = (self.detector_padding, self.detector_padding)
-            one_hot = functional.pad(one_hot, padding, value=_PADDING)
+            one_hot = functional.pad(one_hot, padding, value=self.unknown)
         return correlate(one_hot, detectors, offsets)

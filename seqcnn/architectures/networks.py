@@ -5,14 +5,22 @@ from torch import nn
 
 from seqcnn.architectures.base import SequenceNetwork
 from seqcnn.architectures.blocks import Dropout
-from seqcnn.architectures.configs import DeepBindConfig, MotifConfig, NetworkConfig
+from seqcnn.architectures.configs import (
+    DeepBindConfig,
+    MotifConfig,
+    NetworkConfig,
+    StackedConfig,
+)
 from seqcnn.architectures.deepbind import DeepBind
 from seqcnn.architectures.motif import MotifNet
+from seqcnn.architectures.stacked import StackedNetwork
 
 __all__ = ["build_network", "seed_dropout"]
 
 
-def build_network(config: NetworkConfig, *, tasks: int, seed: int = 0) -> SequenceNetwork:
+def build_network(
+    config: NetworkConfig, *, tasks: int, length: int | None = None, seed: int = 0
+) -> SequenceNetwork:
     """Make a network with freshly drawn weights.
 
     Parameters
@@ -21,8 +29,16 @@ def build_network(config: NetworkConfig, *, tasks: int, seed: int = 0) -> Sequen
         The config of a family.
     tasks
         Number of outputs.
+    length
+        Bases of a sequence, on which the size of some networks depends; where they are fewer
+        than its `shortest`, the network can be made but not run.
     seed
         Seed of the initial weights.
+
+    Raises
+    ------
+    TypeError
+        For a config without a network, or without the length that its network needs.
     """
     # Not torch's global state, which networks made side by side would share.
     generator = torch.Generator().manual_seed(seed)
@@ -30,6 +46,10 @@ def build_network(config: NetworkConfig, *, tasks: int, seed: int = 0) -> Sequen
         return DeepBind(config, tasks, generator)
     if isinstance(config, MotifConfig):
         return MotifNet(config, tasks, generator)
+    if isinstance(config, StackedConfig):
+        if length is None and config.trunk(1)[-1].kind == "flatten":
+            raise TypeError(f"the network of {type(config).__name__} needs the length")
+        return StackedNetwork(config, tasks, length or 1, generator)
     raise TypeError(f"no network for {type(config).__name__}")
 
 

@@ -9,6 +9,7 @@ from seqcnn.cli.command import Command
 from seqcnn.cli.options import INPUT, common_options
 
 if TYPE_CHECKING:
+    from seqcnn.architectures.layers import TracedLayer
     from seqcnn.modelfile import TrainedModel
 
 __all__ = ["command"]
@@ -29,6 +30,9 @@ def command(model: Path, **_: Any) -> None:
     width = max(len(name) for name, _ in rows) + 2
     for name, value in rows:
         click.echo(f"{name:<{width}}{value}")
+    click.echo()
+    for line in _tabulate_layers(trained):
+        click.echo(line)
 
 
 def _describe(model: "TrainedModel") -> list[tuple[str, str]]:
@@ -63,6 +67,60 @@ def _describe(model: "TrainedModel") -> list[tuple[str, str]]:
         ("input", f"{name} sha256 {digest}") for name, digest in origin.get("inputs", {}).items()
     ]
     return rows
+
+
+_COLUMNS = (
+    "layer",
+    "kind",
+    "kernel",
+    "stride",
+    "dilation",
+    "padding",
+    "output",
+    "parameters",
+    "FLOPs",
+    "sees (bp)",
+)
+
+
+def _tabulate_layers(model: "TrainedModel") -> list[str]:
+    """List the layers of a network, and what they hold and cost, in aligned columns."""
+    from seqcnn.architectures.layers import trace_layers
+
+    spec = model.spec
+    traced = trace_layers(
+        spec.config.layers(length=spec.length, tasks=len(spec.tasks)), spec.length
+    )
+    rows = [_COLUMNS, *map(_layer_row, traced)]
+    parameters, work = (
+        sum(getattr(each, key) for each in traced) for key in ("parameters", "work")
+    )
+    rows.append(("total", *[""] * 6, f"{parameters:,}", f"{work:,}", ""))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [_align(row, widths) for row in rows]
+
+
+def _layer_row(traced: "TracedLayer") -> tuple[str, ...]:
+    layer = traced.layer
+    left, right = layer.padding
+    numbers = ("", "", "", "")
+    if layer.kind == "convolution" or "pool" in layer.kind:
+        padding = str(left) if left == right else f"{left}+{right}"
+        numbers = (str(layer.kernel), str(layer.stride), str(layer.dilation), padding)
+    return (
+        *(layer.name, layer.kind if layer.kind != layer.name else "", *numbers),
+        f"{traced.positions:,} x {layer.channels:,}",
+        f"{traced.parameters:,}" if traced.parameters else "",
+        f"{traced.work:,}" if traced.work else "",
+        f"{traced.receptive_field:,}",
+    )
+
+
+def _align(row: tuple[str, ...], widths: list[int]) -> str:
+    """Words to the left, numbers to the right."""
+    words = [f"{cell:<{width}}" for cell, width in zip(row[:2], widths, strict=False)]
+    numbers = [f"{cell:>{width}}" for cell, width in zip(row[2:], widths[2:], strict=True)]
+    return "  ".join([*words, *numbers]).rstrip()
 
 
 def _metrics(metrics: dict[str, Any]) -> list[tuple[str, str]]:

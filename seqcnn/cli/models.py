@@ -10,8 +10,6 @@ import click
 from seqcnn.cli.options import INPUT
 
 if TYPE_CHECKING:
-    import torch
-
     from seqcnn.engine import Engine
     from seqcnn.modelfile import TrainedModel
 
@@ -29,12 +27,11 @@ model_option = click.option(
 )
 
 
-def choose_device(options: Mapping[str, Any]) -> "torch.device":
+def choose_device(options: Mapping[str, Any]) -> str:
     """Turn ``--device`` into a device, and say in the log which it is."""
-    from seqcnn.engine import resolve_device
-    from seqcnn.engine.devices import describe_device
+    from seqcnn.engine.devices import describe_device, find_device
 
-    device = resolve_device(options["device"])
+    device = find_device(options["device"])
     _log.info("device: %s", describe_device(device))
     return device
 

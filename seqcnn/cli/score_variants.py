@@ -211,7 +211,7 @@ class _Fields:
 
         tasks = engine.spec.tasks
         left_out = {
-            "sd": len(engine.networks) == 1,
+            "sd": len(engine.model.members) == 1,
             "probability_difference": engine.spec.task_kind == "regression",
         }
         wanted = [score for score in (*_SCORES, "sd") if not left_out.get(score)]

@@ -170,6 +170,8 @@ def command(**options: Any) -> None:
 def _train(
     options: dict[str, Any], source: "Source", config: "NetworkConfig", inputs: list[Path]
 ) -> "Run":
+    import torch
+
     from seqcnn.cli.run_directory import Run, log_split
     from seqcnn.engine.devices import describe_device
     from seqcnn.experiment import run_experiment
@@ -207,7 +209,7 @@ def _train(
             spec,
             training,
             provenance=provenance,
-            device=device,
+            device=torch.device(device),
             threads=options["threads"],
             progress=progress,
         )

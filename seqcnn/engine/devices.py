@@ -1,45 +1,153 @@
-"""Which device a run is on, and how many of its cores it may use."""
+"""Which device a run is on, how exactly it computes, and how data come to it.
 
+Nothing here imports torch before a device needs it: a run on a CPU may do without.
+"""
+
+import ctypes
 import os
 import re
-
-import torch
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqcnn.errors import ConfigError
 
-__all__ = ["count_threads", "describe_device", "keep_freed_memory", "resolve_device"]
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+__all__ = [
+    "count_threads",
+    "describe_device",
+    "find_device",
+    "keep_freed_memory",
+    "resolve_device",
+    "stage",
+    "use_full_precision",
+]
+
+_DRIVERS = ("libcuda.so.1", "nvcuda.dll")
+_OTHER_GPUS = Path("/dev/kfd")  # a ROCm build of torch calls AMD's GPUs cuda too
+_BLOCKS_AHEAD = 2
 
 
-def resolve_device(name: str) -> torch.device:
-    """Turn ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` into a device that is there.
+def find_device(name: str) -> str:
+    """Turn ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` into ``cpu`` or the ``cuda:N`` that is there.
+
+    torch is imported only where there is a GPU's driver, or where one is asked for.
 
     Raises
     ------
     ConfigError
         When the device asked for is absent: a run never falls back in silence.
     """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cpu":
-        return torch.device("cpu")
-    if re.fullmatch(r"cuda(:[0-9]{1,4})?", name) is None:
+    if name == "cpu" or (name == "auto" and not _may_have_gpu()):
+        return "cpu"
+    if name != "auto" and re.fullmatch(r"cuda(:[0-9]{1,4})?", name) is None:
         raise ConfigError(
             f"--device {name}", "no such device", expected="auto, cpu, cuda or cuda:N"
         )
-    if int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
+    import torch
+
+    if name == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    number = int(name.partition(":")[2] or 0)
+    if number >= torch.cuda.device_count():
         raise ConfigError(
             f"--device {name}",
             f"this machine has {torch.cuda.device_count()} CUDA device(s)",
             remedy="use --device cpu, or run where the GPU and a CUDA build of torch are",
         )
-    return torch.device(name)
+    return f"cuda:{number}"
 
 
-def describe_device(device: torch.device) -> str:
+def resolve_device(name: str) -> "torch.device":
+    """Give `find_device`'s answer as torch's device."""
+    found = find_device(name)
+    import torch
+
+    return torch.device(found)
+
+
+def _may_have_gpu() -> bool:
+    """Tell whether torch is worth asking for a GPU: it takes seconds to import."""
+    return "torch" in sys.modules or _OTHER_GPUS.exists() or any(map(_can_load, _DRIVERS))
+
+
+def _can_load(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def describe_device(device: "torch.device | str") -> str:
     """Name a device as a log should: ``cuda:0 (NVIDIA ...)`` or ``cpu``."""
+    if not str(device).startswith("cuda"):
+        return str(device)
+    import torch
+
+    return f"{device} ({torch.cuda.get_device_name(device)})"
+
+
+def use_full_precision() -> None:
+    """Let CUDA multiply float32 as float32.
+
+    Otherwise convolutions, and matrix products where the caller's process has said so, round
+    their factors to 10 bits (TF32).
+    """
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def stage(blocks: "Iterable[Tensor]", device: "torch.device | str") -> "Iterator[Tensor]":
+    """Bring blocks to a device, in order.
+
+    To CUDA, the next blocks are copied from pinned memory while the caller works on the last one.
+    Blocks that are there already are given as they are.
+    """
+    import torch
+
+    device = torch.device(device)
     if device.type == "cuda":
-        return f"{device} ({torch.cuda.get_device_name(device)})"
-    return str(device)
+        yield from _stage_ahead(blocks, device)
+        return
+    for block in blocks:
+        yield block.to(device)
+
+
+def _stage_ahead(blocks: "Iterable[Tensor]", device: "torch.device") -> "Iterator[Tensor]":
+    import torch
+
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+    def send(block: "Tensor") -> "tuple[Tensor, torch.cuda.Event]":
+        if block.is_cuda:  # made by work that the caller's stream may not have done yet
+            stream.wait_stream(torch.cuda.current_stream(device))
+        else:
+            block = block.pin_memory()
+        with torch.cuda.stream(stream):
+            copy = block.to(device, non_blocking=True)
+            return copy, stream.record_event()
+
+    def receive(copy: "Tensor", is_there: "torch.cuda.Event") -> "Tensor":
+        current = torch.cuda.current_stream(device)
+        current.wait_event(is_there)
+        copy.record_stream(current)  # its memory is not to be given away before that work is done
+        return copy
+
+    ahead: deque[tuple[Tensor, torch.cuda.Event]] = deque()
+    for block in blocks:
+        ahead.append(send(block))
+        if len(ahead) > _BLOCKS_AHEAD:
+            yield receive(*ahead.popleft())
+    while ahead:
+        yield receive(*ahead.popleft())
 
 
 def count_threads(asked: int) -> int:
@@ -58,4 +166,6 @@ def keep_freed_memory() -> None:
     again a moment later, page by page: half of the time of a pass. It stops doing so once it
     has seen a block of up to 32 MB freed. Elsewhere this does nothing.
     """
+    import torch
+
     torch.empty(31 * 2**20, dtype=torch.uint8)

@@ -1,38 +1,33 @@
-"""Logits of sequences under a trained model.
+"""The engine: everything that runs sequences through a trained model.
 
-A logit must not depend on how the work was cut: not in its last bit. So every pass of a model
-has the same shape (the last block of a run is filled up with N), and on a CPU each runs on one
-thread; blocks are what threads share out. A sequence then goes through the same sums, wherever
-it stands and whatever stands beside it. The dense head sums in float64. Another machine may
-round the detectors' scores (float32) in another way.
+A model with global pooling runs in compiled loops on a CPU; a deep one, and any on a GPU, on
+torch. Which of them it is makes no difference to the logits beyond rounding (1e-6), and nothing
+else does: not the order of the sequences, nor their neighbours, nor blocks, nor threads.
 """
 
-import copy
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from seqcnn.architectures.base import SequenceNetwork
-from seqcnn.architectures.networks import build_network
-from seqcnn.dna import UNKNOWN, Codes
-from seqcnn.engine.devices import count_threads, keep_freed_memory
-from seqcnn.engine.strands import combine_strands, expand_one_hot, reverse_complement_one_hot
-from seqcnn.errors import ModelFileError
+from seqcnn.dna import Codes
+from seqcnn.engine.backend import Backend, Logits
+from seqcnn.engine.check import check_device
+from seqcnn.engine.compiled_backend import CompiledBackend
+from seqcnn.engine.devices import count_threads
+from seqcnn.genome import Haplotypes
 from seqcnn.modelfile import TrainedModel
 
+if TYPE_CHECKING:
+    import torch
+
+    from seqcnn.architectures.base import SequenceNetwork
+    from seqcnn.engine.torch_backend import TorchBackend
+
 __all__ = ["Engine", "Predictions"]
-
-Result = TypeVar("Result")
-
-_MODEL = "the model file"
-_BLOCKS_AHEAD = 8
 
 
 @dataclass(frozen=True)
@@ -68,38 +63,47 @@ class Engine:
     model
         What to run.
     device
-        Where to run it.
+        Where to run it: ``cpu``, ``cuda:N`` or torch's device.
     threads
-        CPU threads that share out the blocks; 0 means one for each core.
+        CPU threads that share out the work; 0 means one for each core.
 
     Raises
     ------
     ModelFileError
         When the weights do not fit the configuration.
+    ConfigError
+        When a GPU does not compute what the CPU does.
     """
 
     def __init__(
-        self, model: TrainedModel, *, device: torch.device | None = None, threads: int = 0
+        self, model: TrainedModel, *, device: "torch.device | str" = "cpu", threads: int = 0
     ) -> None:
-        self.model = model
-        self.spec = model.spec
-        self.device = device or torch.device("cpu")
-        keep_freed_memory()
-        self.threads = 1 if self.device.type == "cuda" else count_threads(threads)
-        self.networks = [self._load(member) for member in model.members]
-        self.block = self.networks[0].rows_at_once(self.spec.length, self.device)
-        self._heads = [copy.deepcopy(network.head).double() for network in self.networks]
+        self.model, self.spec = model, model.spec
+        self.device = str(device)
+        self.threads = count_threads(threads)
+        self._backend: Backend = self._choose_backend()
         self._centre = np.array(self.spec.centre or [0.0] * len(self.spec.tasks))
         self._scale = np.array(self.spec.scale or [1.0] * len(self.spec.tasks))
 
-    def _load(self, member: dict[str, NDArray[np.float32]]) -> SequenceNetwork:
-        network = build_network(self.spec.config, tasks=len(self.spec.tasks))
-        _check_shapes(network, member)
-        if self.spec.length < network.shortest:
-            found = f"windows of {self.spec.length} bp"
-            raise ModelFileError(_MODEL, found, expected=f"at least {network.shortest} bp")
-        network.load_state_dict({name: torch.tensor(v) for name, v in member.items()})
-        return network.eval().to(self.device)
+    def _choose_backend(self) -> Backend:
+        if self.device != "cpu":
+            reference = Engine(self.model, threads=self.threads)._backend
+            sides = [_scorer(backend) for backend in (self.torch, reference)]
+            check_device(self.device, *sides, length=self.spec.length)
+            return self.torch
+        if CompiledBackend.suits(self.spec):
+            return CompiledBackend(self.spec, self.model.members, self.threads)
+        return self.torch
+
+    @functools.cached_property
+    def torch(self) -> "TorchBackend":
+        """The members as torch networks, for work on their layers."""
+        import torch
+
+        from seqcnn.engine.torch_backend import TorchBackend
+
+        device = torch.device(self.device)
+        return TorchBackend(self.spec, self.model.members, device, self.threads)
 
     def predict(
         self, codes: Codes, *, progress: Callable[[int], object] | None = None
@@ -117,27 +121,6 @@ class Engine:
         -------
         Predictions
             In the order of the sequences.
-        """
-        shape = (len(self.networks), len(codes), len(self.spec.tasks))
-        members = np.empty(shape, dtype=np.float64)
-        done = 0
-        for part in self.map_blocks(codes, self._logits):
-            members[:, done : done + part.shape[1]] = part
-            done += part.shape[1]
-            if progress:
-                progress(part.shape[1])
-        return Predictions(members * self._scale + self._centre)
-
-    def map_blocks(self, codes: Codes, work: Callable[[Tensor, int], Result]) -> Iterator[Result]:
-        """Apply `work` to blocks of sequences, in order; threads share the blocks out.
-
-        Parameters
-        ----------
-        codes
-            Array (n, length).
-        work
-            Called with the one-hot block (block, 4, length), filled up with N, and the number
-            of rows in it that are sequences.
 
         Raises
         ------
@@ -145,77 +128,113 @@ class Engine:
             For sequences of another length than the model's.
         """
         self._check_length(codes)
+        return self._rescale(self._backend.predict(codes, progress or _ignore))
 
-        def run(start: int) -> Result:
-            rows = codes[start : start + self.block]
-            filled = np.full((self.block, self.spec.length), UNKNOWN, dtype=np.uint8)
-            filled[: len(rows)] = rows
-            with torch.inference_mode():
-                batch = torch.from_numpy(filled).to(self.device)
-                return work(expand_one_hot(batch, unknown=self.spec.unknown), len(rows))
+    def predict_mutants(
+        self, codes: Codes, *, progress: Callable[[int], object] | None = None
+    ) -> Logits:
+        """Score all substitutions of sequences.
 
-        pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,))
-        with pool:
-            # Not pool.map: it would make a task of every block before the first one is done.
-            ahead: deque[Future[Result]] = deque()
-            for start in range(0, len(codes), self.block):
-                ahead.append(pool.submit(run, start))
-                if len(ahead) > _BLOCKS_AHEAD * self.threads:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
+        Parameters
+        ----------
+        codes
+            Array (n, length) of the model's length.
+        progress
+            Called with the number of sequences done since the last call.
 
-    def features(self, codes: Codes, *, member: int) -> list[Tensor]:
-        """Pool sequences to features (n, features) in float64, once for each strand used."""
-        network = self.networks[member]
+        Returns
+        -------
+        NDArray
+            Logits (members, n, length, 4, tasks) with each base at each position; with the
+            sequence's own base, those of the sequence. At an N all four are substitutions.
 
-        def pooled(one_hot: Tensor, rows: int) -> list[Tensor]:
-            return [network.features(s)[:rows].double() for s in self.strands(one_hot)]
+        Raises
+        ------
+        ValueError
+            For sequences of another length than the model's.
+        """
+        self._check_length(codes)
+        return self._scaled(self._backend.predict_mutants(codes, progress or _ignore))
 
-        return [torch.cat(parts) for parts in zip(*self.map_blocks(codes, pooled), strict=True)]
+    def predict_alleles(
+        self,
+        contig: Codes,
+        ref: Haplotypes,
+        alt: Haplotypes,
+        *,
+        progress: Callable[[int], object] | None = None,
+    ) -> tuple[Predictions, Predictions]:
+        """Score pairs of windows, with and without a variant.
 
-    def weigh(self, features: Sequence[Tensor], *, member: int) -> Tensor:
-        """Turn the features of each strand into logits (n, tasks) of one member."""
-        with torch.inference_mode():
-            logits: list[Tensor] = [self._heads[member](strand) for strand in features]
-            if len(logits) == 1:
-                return logits[0]
-            return combine_strands(logits[0], logits[1], self.spec.strands)
+        Parameters
+        ----------
+        contig
+            Codes of the whole contig.
+        ref, alt
+            Windows of the model's length, one of each for a pair.
+        progress
+            Called with the number of windows done since the last call.
+        """
+        sides = self._backend.predict_alleles(contig, ref, alt, progress or _ignore)
+        return self._rescale(sides[0]), self._rescale(sides[1])
 
-    def strands(self, one_hot: Tensor) -> list[Tensor]:
-        """Give the one or two strands (n, 4, length) that the model looks at."""
-        if self.spec.strands == "single":
-            return [one_hot]
-        return [one_hot, reverse_complement_one_hot(one_hot)]
+    def scan(
+        self, contig: Codes, *, first: int = 0, stop: int | None = None
+    ) -> Iterator[tuple[int, Logits]]:
+        """Score every window of the model's length along a contig, block by block.
 
-    def _logits(self, one_hot: Tensor, rows: int) -> NDArray[np.float64]:
-        """Run one block: (members, rows, tasks)."""
-        members = []
-        for member, network in enumerate(self.networks):
-            strands = self.strands(one_hot)
-            features = [network.features(strand).double() for strand in strands]
-            members.append(self.weigh(features, member=member)[:rows])
-        return np.asarray(torch.stack(members).cpu().numpy())
+        Parameters
+        ----------
+        contig
+            Codes of the whole contig.
+        first, stop
+            Where windows begin: from `first` up to `stop`, by default up to the last that ends
+            on the contig.
+
+        Yields
+        ------
+        tuple
+            Where the first window of the block begins, and logits (members, windows, tasks).
+        """
+        last = len(contig) - self.spec.length + 1
+        stop = last if stop is None else min(stop, last)
+        for start, logits in self._backend.scan(contig, max(first, 0), stop):
+            yield start, self._scaled(logits)
+
+    # Until seqcnn.filters asks `torch` itself:
+    @property
+    def networks(self) -> "list[SequenceNetwork]":
+        """See `TorchBackend`."""
+        return self.torch.networks
+
+    @property
+    def block(self) -> int:
+        """See `TorchBackend`."""
+        return self.torch.block
+
+    @block.setter
+    def block(self, value: int) -> None:
+        self.torch.block = value
+
+    def __getattr__(self, name: str) -> Any:
+        if name in {"map_blocks", "features", "weigh", "strands"}:
+            return getattr(self.torch, name)
+        raise AttributeError(name)
+
+    def _scaled(self, logits: Logits) -> Logits:
+        return np.asarray(logits * self._scale + self._centre)
+
+    def _rescale(self, logits: Logits) -> Predictions:
+        return Predictions(self._scaled(logits))
 
     def _check_length(self, codes: Codes) -> None:
         if codes.ndim != 2 or codes.shape[1] != self.spec.length:
             raise ValueError(f"codes of shape {codes.shape}, not (n, {self.spec.length})")
 
 
-def _check_shapes(network: SequenceNetwork, member: dict[str, NDArray[np.float32]]) -> None:
-    """Refuse weights that are not those of the network; counters of batches do not matter."""
-    wanted = {k: tuple(v.shape) for k, v in network.state_dict().items() if v.is_floating_point()}
-    found = {k: v.shape for k, v in member.items() if v.dtype.kind == "f"}
-    wrong = sorted(k for k in wanted | found if wanted.get(k) != found.get(k))
-    if wrong:
-        name = wrong[0]
-        raise ModelFileError(
-            _MODEL,
-            f"its weights do not fit its configuration: {name} is {_spell_shape(found, name)}",
-            expected=_spell_shape(wanted, name),
-            remedy="train the model again",
-        )
+def _scorer(backend: Backend) -> Callable[[Codes], Logits]:
+    return lambda codes: backend.predict(codes, _ignore)
 
 
-def _spell_shape(shapes: Mapping[str, tuple[int, ...]], name: str) -> str:
-    return " x ".join(map(str, shapes[name])) + " values" if name in shapes else "absent"
+def _ignore(_: int) -> None:
+    pass

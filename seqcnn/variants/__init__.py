@@ -22,7 +22,7 @@ from seqcnn.variants.annotate import (
 )
 from seqcnn.variants.reasons import REASONS, Note, Reason, note_names, reason_names
 from seqcnn.variants.vcf import VcfBlock, VcfHeader, VcfReader
-from seqcnn.variants.windows import AllelePairs, allele_pairs
+from seqcnn.variants.windows import AllelePairs, ContigPairs, allele_pairs
 from seqcnn.variants.writing import VcfWriter, output_kind
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "AllelePairs",
     "AllelePlacer",
     "AlleleTable",
+    "ContigPairs",
     "InfoField",
     "Note",
     "Reason",

@@ -18,21 +18,40 @@ Bases off the contig are N; on the alternative haplotype the contig ends where i
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcnn.dna import UNKNOWN, Codes
+from seqcnn.dna import Codes
 from seqcnn.errors import ConfigError
-from seqcnn.genome import Genome, gather_windows
+from seqcnn.genome import Genome, Haplotypes, cut_haplotypes
 from seqcnn.variants.alleles import AlleleTable
 from seqcnn.variants.draft import Spellings, window_starts
 from seqcnn.variants.reasons import Note
 
-__all__ = ["AllelePairs", "allele_pairs"]
+__all__ = ["AllelePairs", "ContigPairs", "allele_pairs"]
 
-_CELLS = 1 << 20
 _REF_NOTES = int(Note.REF_MISMATCH | Note.REF_UNKNOWN)
+
+
+class ContigPairs(NamedTuple):
+    """The pairs of one contig.
+
+    Attributes
+    ----------
+    contig
+        Codes of the whole contig.
+    places
+        Which of all pairs these are (n,), ascending.
+    ref, alt
+        The reference and the alternative haplotypes, n each.
+    """
+
+    contig: Codes
+    places: NDArray[np.int64]
+    ref: Haplotypes
+    alt: Haplotypes
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +60,40 @@ class AllelePairs:
 
     Attributes
     ----------
-    ref, alt
-        Codes (n, length) of the reference and the alternative haplotype.
+    length
+        Bases of a window.
     rows
         Row of the table (n,), ascending.
+    parts
+        The pairs, contig by contig.
     """
 
-    ref: Codes
-    alt: Codes
+    length: int
     rows: NDArray[np.int64]
+    parts: tuple[ContigPairs, ...]
 
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def ref(self) -> Codes:
+        """Codes (n, length) of the reference haplotypes, cut anew."""
+        return self._cut([part.ref for part in self.parts])
+
+    @property
+    def alt(self) -> Codes:
+        """Codes (n, length) of the alternative haplotypes, cut anew."""
+        return self._cut([part.alt for part in self.parts])
+
+    def _cut(self, sides: list[Haplotypes]) -> Codes:
+        windows = np.empty((len(self), self.length), dtype=np.uint8)
+        for part, side in zip(self.parts, sides, strict=True):
+            windows[part.places] = cut_haplotypes(part.contig, side, self.length)
+        return windows
+
 
 def allele_pairs(table: AlleleTable, genome: Genome, *, offset: int = 0) -> AllelePairs:
-    """Cut the windows of every scored allele.
+    """Lay the windows of every scored allele.
 
     Parameters
     ----------
@@ -78,56 +115,35 @@ def allele_pairs(table: AlleleTable, genome: Genome, *, offset: int = 0) -> Alle
         low, high = -((length - 1) // 2), length // 2
         raise ConfigError("shift", found, expected=f"a shift between {low} and {high}")
     rows = table.scored
-    ref = np.empty((len(rows), length), dtype=np.uint8)
-    alt = np.empty_like(ref)
     contigs = table.contigs[rows]
+    parts = []
     for index in np.unique(contigs):
-        here = np.flatnonzero(contigs == index)
+        places = np.flatnonzero(contigs == index)
         codes = genome.codes(table.names[index])
-        ref[here], alt[here] = _cut(table, codes, rows[here], offset)
-    return AllelePairs(ref, alt, rows)
+        noted = (table.notes[rows[places]] & _REF_NOTES) != 0
+        ref = _lay(table, rows[places], table.refs, spelled=noted, offset=offset)
+        everything = np.ones(len(places), dtype=bool)
+        alternative = table.alternatives
+        alt = _lay(table, rows[places], alternative, spelled=everything, offset=offset)
+        parts.append(ContigPairs(codes, places, ref, alt))
+    return AllelePairs(length, rows, tuple(parts))
 
 
-def _cut(
-    table: AlleleTable, codes: Codes, rows: NDArray[np.int64], offset: int
-) -> tuple[Codes, Codes]:
-    length = table.length
-    removed, inserted = table.refs.lengths_at(rows), table.alternatives.lengths_at(rows)
-    starts = window_starts(table.starts[rows], removed, length) + offset
-    ref = gather_windows(codes, starts, length)
-    noted = np.flatnonzero(table.notes[rows] & _REF_NOTES)
-    ref[noted] = _haplotypes(table, codes, rows[noted], table.refs, offset)
-    alt = ref.copy()
-    single = (removed == 1) & (inserted == 1)
-    letters = table.alternatives.letters[table.alternatives.starts[rows[single]]]
-    alt[single, length // 2 - offset] = letters
-    others = np.flatnonzero(~single)
-    alt[others] = _haplotypes(table, codes, rows[others], table.alternatives, offset)
-    return ref, alt
-
-
-def _haplotypes(
+def _lay(
     table: AlleleTable,
-    codes: Codes,
     rows: NDArray[np.int64],
     alleles: Spellings,
+    *,
+    spelled: NDArray[np.bool_],
     offset: int,
-) -> Codes:
-    """Cut windows (n, length) out of the contig with each allele in the place of its REF."""
-    windows = np.empty((len(rows), table.length), dtype=np.uint8)
-    step = max(1, _CELLS // table.length)
-    for i in range(0, len(rows), step):
-        some = rows[i : i + step]
-        start = table.starts[some, None]
-        size = alleles.lengths_at(some)[:, None]
-        first = window_starts(start, size, table.length) + offset
-        position = first + np.arange(table.length)
-        right = position >= start + size
-        origin = position + np.where(right, table.refs.lengths_at(some)[:, None] - size, 0)
-        known = (origin >= 0) & (origin < len(codes))
-        cut = np.where(known, codes[np.clip(origin, 0, len(codes) - 1)], UNKNOWN)
-        inside = (position >= start) & ~right
-        letter = alleles.starts[some, None] + position - start
-        cut[inside] = alleles.letters[letter[inside]]
-        windows[i : i + step] = cut
-    return windows
+) -> Haplotypes:
+    """Lay windows centred on alleles; where one is not spelled, the contig's bases stay."""
+    sizes = alleles.lengths_at(rows)
+    starts = window_starts(table.starts[rows], sizes, table.length) + offset
+    removed = np.where(spelled, table.refs.lengths_at(rows), 0)
+    sizes = np.where(spelled, sizes, 0)
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    within = np.arange(ends[-1]) - np.repeat(ends[:-1], sizes)
+    letters = alleles.letters[np.repeat(alleles.starts[rows], sizes) + within]
+    place = np.where(spelled, table.starts[rows], starts + table.length)
+    return Haplotypes(starts, place, removed, letters, ends)

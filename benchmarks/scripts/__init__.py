@@ -1,0 +1,1 @@
+"""Scripts that score variants as one writes them without seqcnn; each is a whole process."""

@@ -1,0 +1,47 @@
+"""Sharing work out to threads, with results in order and bounded memory."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+__all__ = ["map_in_order"]
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+
+_PIECES_AHEAD = 4
+
+
+def map_in_order(
+    work: Callable[[Piece], Result],
+    pieces: Iterable[Piece],
+    *,
+    threads: int,
+    prepare: Callable[[], object] | None = None,
+) -> Iterator[Result]:
+    """Apply `work` to pieces in several threads; yield the results in the order of the pieces.
+
+    Parameters
+    ----------
+    work
+        What to do with a piece, without Python's lock for the most part.
+    pieces
+        No more than a few for each thread are taken ahead of the result that is awaited.
+    threads
+        How many threads.
+    prepare
+        Called in each thread as it starts.
+    """
+    pool = ThreadPoolExecutor(threads, initializer=prepare)
+    try:
+        # Not pool.map: it would make a task of every piece before the first one is done.
+        ahead: deque[Future[Result]] = deque()
+        for piece in pieces:
+            ahead.append(pool.submit(work, piece))
+            if len(ahead) > _PIECES_AHEAD * threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

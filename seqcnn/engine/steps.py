@@ -1,0 +1,170 @@
+"""A trained stack of layers as steps through which a change can be followed.
+
+A step is a convolution (or none), batch norm, activation and local pooling, as many of them as
+follow one another; a residual block is a list of steps and an addition. Weights are laid out
+for changes: (inputs, kernel * outputs), with the batch norm folded in.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from torch import Tensor, nn
+
+from seqcnn.architectures.layers import Layer
+from seqcnn.architectures.stacked import Convolution, Residual, StackedNetwork, norm_moments
+from seqcnn.engine.settling import EXPONENTIAL, MAX, MEAN, RELU, Geometry
+
+__all__ = ["Block", "Step", "compile_steps", "run_references", "step_layers"]
+
+_ACTIVATIONS = {"ReLU": RELU, "exponential": EXPONENTIAL}
+_POOLS = {"max pool": MAX, "mean pool": MEAN}
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """Convolution, batch norm, activation, pooling; each may be absent.
+
+    Attributes
+    ----------
+    weights
+        Convolution with the batch norm's scale (inputs, kernel, outputs), or None.
+    scale
+        The batch norm's scale (channels,) where no convolution comes before it, or None.
+    geometry
+        The numbers.
+    linear, rest
+        Modules up to the scores, and after them.
+    layers
+        The layers that shift positions: convolution and pooling.
+    """
+
+    weights: Tensor | None
+    scale: Tensor | None
+    geometry: Geometry
+    linear: tuple[nn.Module, ...]
+    rest: tuple[nn.Module, ...]
+    layers: tuple[Layer, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A residual block: what the body makes of the input is added to the input."""
+
+    body: tuple["Step | Block", ...]
+
+
+@dataclass
+class _Draft:
+    """A step that is being put together."""
+
+    weights: Tensor | None = None
+    scale: Tensor | None = None
+    geometry: Geometry = field(default_factory=Geometry)
+    linear: list[nn.Module] = field(default_factory=list)
+    rest: list[nn.Module] = field(default_factory=list)
+    layers: list[Layer] = field(default_factory=list)
+    stage: int = 0
+
+    def finish(self) -> Step:
+        weights = None if self.weights is None else self.weights.contiguous()
+        modules = tuple(self.linear), tuple(self.rest)
+        return Step(weights, self.scale, self.geometry, *modules, tuple(self.layers))
+
+
+def compile_steps(network: StackedNetwork) -> tuple[Step | Block, ...]:
+    """Put the layers of a network's trunk together to steps, without its last, global layer."""
+    steps = _compile(network.layers[:-1], list(network.trunk)[:-1])
+    if not isinstance(steps[0], Step) or steps[0].weights is None:
+        raise TypeError("a network that does not begin with a convolution")
+    return steps
+
+
+def _compile(layers: Sequence[Layer], modules: Sequence[nn.Module]) -> tuple[Step | Block, ...]:
+    steps: list[Step | Block] = []
+    draft: _Draft | None = None
+    for layer, module in zip(layers, modules, strict=True):
+        if layer.kind == "dropout":
+            continue
+        if draft and (layer.body or _stage(layer) <= draft.stage):
+            steps.append(draft.finish())
+            draft = None
+        if layer.body:
+            steps.append(Block(_compile(layer.body, list(cast("Residual", module).body))))
+            continue
+        draft = draft or _Draft()
+        _add(draft, layer, module)
+    return (*steps, draft.finish()) if draft else tuple(steps)
+
+
+def _stage(layer: Layer) -> int:
+    """Give the place of a layer within a step."""
+    for stage, kinds in enumerate(({"convolution"}, {"batch norm"}, _ACTIVATIONS, _POOLS), 1):
+        if layer.kind in kinds:
+            return stage
+    raise TypeError(f"no step for {layer.kind!r}")
+
+
+def _add(draft: _Draft, layer: Layer, module: nn.Module) -> None:
+    draft.stage = _stage(layer)
+    (draft.linear if draft.stage < 3 else draft.rest).append(module)
+    if layer.kind == "convolution":
+        draft.weights = cast("Convolution", module).weight.detach().permute(1, 2, 0)
+        draft.geometry = draft.geometry._replace(
+            stride=layer.stride, dilation=layer.dilation, padding=layer.padding[0]
+        )
+        draft.layers.append(layer)
+    elif layer.kind == "batch norm":
+        draft.scale = norm_moments(module)[0].detach()
+        if draft.weights is not None:
+            draft.weights, draft.scale = draft.weights * draft.scale, None
+    elif layer.kind in _ACTIVATIONS:
+        draft.geometry = draft.geometry._replace(
+            activation=_ACTIVATIONS[layer.kind], ceiling=layer.amount
+        )
+    else:
+        draft.geometry = draft.geometry._replace(
+            pool=_POOLS[layer.kind],
+            pool_size=layer.kernel,
+            pool_stride=layer.stride,
+            pool_padding=layer.padding[0],
+        )
+        draft.layers.append(layer)
+
+
+def step_layers(steps: Sequence[Step | Block]) -> Iterator[Step]:
+    """List the steps in the order in which they are taken, those of a block in its place."""
+    for step in steps:
+        if isinstance(step, Block):
+            yield from step_layers(step.body)
+        else:
+            yield step
+
+
+def run_references(steps: Sequence[Step | Block], inputs: Tensor, scores: list[Tensor]) -> Tensor:
+    """Run whole sequences through steps and note the scores before each activation.
+
+    Parameters
+    ----------
+    steps
+        Of a network.
+    inputs
+        (n, channels, 1, positions).
+    scores
+        To which (n, positions, channels) of each step is added, in the order of `step_layers`.
+
+    Returns
+    -------
+    Tensor
+        (n, channels, 1, positions).
+    """
+    for step in steps:
+        if isinstance(step, Block):
+            inputs = inputs + run_references(step.body, inputs, scores)
+            continue
+        for module in step.linear:
+            inputs = module(inputs)
+        scores.append(inputs[:, :, 0].transpose(1, 2).contiguous())
+        for module in step.rest:
+            inputs = module(inputs)
+    return inputs

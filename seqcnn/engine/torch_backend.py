@@ -1,0 +1,283 @@
+"""Networks on torch: deep ones on a CPU, and all of them on a GPU.
+
+A logit must not depend on how the work was cut: not in its last bit. So every whole pass of a
+model has the same shape (the last block of a run is filled up with N), and on a CPU each runs on
+one thread; blocks are what threads share out. A sequence then goes through the same sums,
+wherever it stands and whatever stands beside it. The dense head sums in float64. Another machine
+may round the scores of deep networks (float32) in another way.
+"""
+
+import copy
+import functools
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqcnn.architectures.base import SequenceNetwork
+from seqcnn.architectures.networks import build_network
+from seqcnn.architectures.stacked import StackedNetwork
+from seqcnn.dna import UNKNOWN, Codes, reverse_complement
+from seqcnn.engine.backend import Advance, Logits
+from seqcnn.engine.devices import keep_freed_memory, use_full_precision
+from seqcnn.engine.pooled_torch import TorchPooled, supports
+from seqcnn.engine.sharing import map_in_order
+from seqcnn.engine.strands import combine_strands, expand_one_hot, reverse_complement_one_hot
+from seqcnn.engine.strips import Strips
+from seqcnn.engine.weights import check_weights, too_short
+from seqcnn.genome import Haplotypes, cut_haplotypes, gather_windows
+from seqcnn.modelfile import ModelSpec
+
+__all__ = ["TorchBackend"]
+
+_log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+_PAIRS = 32
+_SCANNED = 4096
+
+
+class TorchBackend:
+    """Members of a model as torch networks.
+
+    Parameters
+    ----------
+    spec
+        What the model takes and gives.
+    members
+        The weights of each member.
+    device
+        Where to run.
+    threads
+        CPU threads that share out the blocks.
+
+    Raises
+    ------
+    ModelFileError
+        When the weights do not fit the configuration.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        members: Sequence[Mapping[str, NDArray[np.float32]]],
+        device: torch.device,
+        threads: int,
+    ) -> None:
+        self.spec, self.device = spec, device
+        self.threads = 1 if device.type == "cuda" else threads
+        keep_freed_memory()
+        if device.type == "cuda":
+            use_full_precision()
+        self.networks = [_load_network(spec, member).to(device) for member in members]
+        self.block = self.networks[0].rows_at_once(spec.length, device)
+        self.heads = [copy.deepcopy(network.head).double() for network in self.networks]
+
+    def predict(self, codes: Codes, advance: Advance) -> Logits:
+        """Score codes (n, length): (members, n, tasks)."""
+        out = self._empty(len(codes))
+        done = 0
+        for part in self.map_blocks(codes, self._logits):
+            out[:, done : done + part.shape[1]] = part
+            done += part.shape[1]
+            advance(part.shape[1])
+        return out
+
+    def predict_mutants(self, codes: Codes, advance: Advance) -> Logits:
+        """Score every base at every position of codes: (members, n, length, 4, tasks)."""
+        out = self._empty(*codes.shape, 4)
+
+        def run(row: int) -> None:
+            for logits, member in zip(out, self._incremental, strict=True):
+                logits[row] = member.mutants(codes[row : row + 1])[0]
+
+        if self._incremental:
+            for _ in self._share(run, range(len(codes))):
+                advance(1)
+            return out
+        for row, sequence in enumerate(codes):
+            mutants = np.tile(sequence, (len(sequence), 4, 1))
+            place = np.arange(len(sequence))
+            mutants[place, :, place] = np.arange(4)
+            logits = self.predict(mutants.reshape(-1, len(sequence)), lambda _: None)
+            out[:, row] = logits.reshape(out[:, row].shape)
+            advance(1)
+        return out
+
+    def predict_alleles(
+        self, contig: Codes, ref: Haplotypes, alt: Haplotypes, advance: Advance
+    ) -> tuple[Logits, Logits]:
+        """Score n pairs of windows of a contig: (members, n, tasks) for each side."""
+        before, after = (cut_haplotypes(contig, side, self.spec.length) for side in (ref, alt))
+        if not self._incremental:
+            return self.predict(before, advance), self.predict(after, advance)
+        refs, alts = self._empty(len(before)), self._empty(len(before))
+
+        def run(start: int) -> int:
+            piece = slice(start, start + _PAIRS)
+            for i, member in enumerate(self._incremental):
+                refs[i, piece], alts[i, piece] = member.pairs(before[piece], after[piece])
+            return len(before[piece])
+
+        for done in self._share(run, range(0, len(before), _PAIRS)):
+            advance(2 * done)
+        return refs, alts
+
+    def scan(self, contig: Codes, first: int, stop: int) -> Iterator[tuple[int, Logits]]:
+        """Score all windows that begin from `first` up to `stop`, in blocks, in order."""
+        for start in range(first, stop, _SCANNED):
+            end = min(start + _SCANNED, stop)
+            if self._pooled:
+                piece = torch.from_numpy(contig[start : end + self.spec.length - 1].copy())
+                yield start, np.stack([_scan(member, piece, self.spec) for member in self._pooled])
+            else:
+                windows = gather_windows(contig, np.arange(start, end), self.spec.length)
+                yield start, self.predict(windows, lambda _: None)
+
+    def map_blocks(self, codes: Codes, work: Callable[[Tensor, int], Result]) -> Iterator[Result]:
+        """Apply `work` to blocks of sequences, in order; threads share the blocks out.
+
+        Parameters
+        ----------
+        codes
+            Array (n, length).
+        work
+            Called with the one-hot block (block, 4, length), filled up with N, and the number
+            of rows in it that are sequences.
+        """
+
+        def run(start: int) -> Result:
+            rows = codes[start : start + self.block]
+            filled = np.full((self.block, self.spec.length), UNKNOWN, dtype=np.uint8)
+            filled[: len(rows)] = rows
+            with torch.inference_mode():
+                batch = torch.from_numpy(filled).to(self.device)
+                return work(expand_one_hot(batch, unknown=self.spec.unknown), len(rows))
+
+        return self._share(run, range(0, len(codes), self.block))
+
+    def features(self, codes: Codes, *, member: int) -> list[Tensor]:
+        """Pool sequences to features (n, features) in float64, once for each strand used."""
+        network = self.networks[member]
+
+        def pooled(one_hot: Tensor, rows: int) -> list[Tensor]:
+            return [network.features(s)[:rows].double() for s in self.strands(one_hot)]
+
+        return [torch.cat(parts) for parts in zip(*self.map_blocks(codes, pooled), strict=True)]
+
+    def weigh(self, features: Sequence[Tensor], *, member: int) -> Tensor:
+        """Turn the features of each strand into logits (n, tasks) of one member."""
+        with torch.inference_mode():
+            logits: list[Tensor] = [self.heads[member](strand) for strand in features]
+            if len(logits) == 1:
+                return logits[0]
+            return combine_strands(logits[0], logits[1], self.spec.strands)
+
+    def strands(self, one_hot: Tensor) -> list[Tensor]:
+        """Give the one or two strands (n, 4, length) that the model looks at."""
+        if self.spec.strands == "single":
+            return [one_hot]
+        return [one_hot, reverse_complement_one_hot(one_hot)]
+
+    def _logits(self, one_hot: Tensor, rows: int) -> Logits:
+        """Run one block: (members, rows, tasks)."""
+        members = []
+        for member, network in enumerate(self.networks):
+            strands = self.strands(one_hot)
+            features = [network.features(strand).double() for strand in strands]
+            members.append(self.weigh(features, member=member)[:rows])
+        return np.asarray(torch.stack(members).cpu().numpy())
+
+    def _empty(self, *shape: int) -> Logits:
+        return np.empty((len(self.networks), *shape, len(self.spec.tasks)))
+
+    def _share(self, work: Callable[[int], Result], pieces: range) -> Iterator[Result]:
+        def prepare() -> None:
+            torch.set_num_threads(1)
+
+        return map_in_order(work, pieces, threads=self.threads, prepare=prepare)
+
+    @functools.cached_property
+    def _pooled(self) -> list[TorchPooled]:
+        """The members with global pooling, incrementally; none where they are deep."""
+        if not supports(self.networks[0]):
+            return []
+        both = zip(self.networks, self.heads, strict=True)
+        return [TorchPooled(network, head, self.spec.strands) for network, head in both]
+
+    @functools.cached_property
+    def _incremental(self) -> Sequence["_PooledMember | _DeepMember"]:
+        """The members as what recomputes only what changes; none where nothing can do so."""
+        if self._pooled:
+            return [_PooledMember(member) for member in self._pooled]
+        both = zip(self.networks, self.heads, strict=True)
+        deep = [(network, head) for network, head in both if isinstance(network, StackedNetwork)]
+        if not deep:
+            _log.info("%s: in whole batches, for want of layers to follow", self.spec.architecture)
+        strips = [Strips(network, head, unknown=self.spec.unknown) for network, head in deep]
+        return [_DeepMember(member, self.spec.strands) for member in strips]
+
+
+def _load_network(spec: ModelSpec, member: Mapping[str, NDArray[np.float32]]) -> SequenceNetwork:
+    network = build_network(spec.config, tasks=len(spec.tasks), length=spec.length)
+    state = network.state_dict()
+    check_weights({k: tuple(v.shape) for k, v in state.items() if v.is_floating_point()}, member)
+    if spec.length < network.shortest:
+        raise too_short(spec.length, network.shortest)
+    network.load_state_dict({name: torch.tensor(v) for name, v in member.items()}, strict=False)
+    network.unknown = spec.unknown
+    return network.eval()
+
+
+class _PooledMember:
+    """Mutants and pairs of a network with global pooling, as arrays."""
+
+    def __init__(self, member: TorchPooled) -> None:
+        self.member = member
+
+    def mutants(self, codes: Codes) -> Logits:
+        return _to_numpy(self.member.mutants(torch.from_numpy(codes)))
+
+    def pairs(self, ref: Codes, alt: Codes) -> tuple[Logits, Logits]:
+        before, after = self.member.alleles(torch.from_numpy(ref), torch.from_numpy(alt))
+        return _to_numpy(before), _to_numpy(after)
+
+
+class _DeepMember:
+    """Mutants and pairs of a deep network, with both strands together."""
+
+    def __init__(self, member: Strips, strands: str) -> None:
+        self.member, self.strands = member, strands
+
+    def mutants(self, codes: Codes) -> Logits:
+        forward = self.member.mutants(codes)
+        if self.strands == "single":
+            return forward
+        # Base b at position i is, on the other strand, base 3 - b at position length - 1 - i.
+        reverse = self.member.mutants(reverse_complement(codes))[:, ::-1, ::-1]
+        return self._combine(forward, reverse)
+
+    def pairs(self, ref: Codes, alt: Codes) -> tuple[Logits, Logits]:
+        forward = self.member.alternatives(ref, alt)
+        if self.strands == "single":
+            return forward
+        reverse = self.member.alternatives(reverse_complement(ref), reverse_complement(alt))
+        return self._combine(forward[0], reverse[0]), self._combine(forward[1], reverse[1])
+
+    def _combine(self, forward: Logits, reverse: Logits) -> Logits:
+        if self.strands == "max":
+            return np.asarray(np.maximum(forward, reverse))
+        return (forward + reverse) / 2
+
+
+def _scan(member: TorchPooled, piece: Tensor, spec: ModelSpec) -> Logits:
+    return np.concatenate([_to_numpy(logits) for _, logits in member.scan(piece, spec.length)])
+
+
+def _to_numpy(values: Tensor) -> Logits:
+    return np.asarray(values.cpu().numpy())

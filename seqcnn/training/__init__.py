@@ -1,0 +1,30 @@
+"""Training: a `Split` becomes the weights of one network, of an ensemble, or of many candidates.
+
+One loop serves every family (`train_many`; `train_members` is the same for the members of a
+model). Batches are gathered from integer codes; negatives are fresh dinucleotide shuffles in
+each epoch; the learning rate follows one cycle; the weights with the lowest validation loss are
+kept. How a step is taken is a matter of the network and the device: compiled loops for
+networks with global pooling on a CPU, batched products for them on a GPU, torch's autograd for
+all others.
+"""
+
+from seqcnn.training.config import (
+    History,
+    TrainedNetwork,
+    TrainingConfig,
+    TrainingJob,
+    choose_steps,
+    standardise_targets,
+)
+from seqcnn.training.loop import train_many, train_members
+
+__all__ = [
+    "History",
+    "TrainedNetwork",
+    "TrainingConfig",
+    "TrainingJob",
+    "choose_steps",
+    "standardise_targets",
+    "train_many",
+    "train_members",
+]

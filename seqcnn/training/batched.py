@@ -1,0 +1,146 @@
+"""Pooled networks on a GPU: `Learner` over one batched pass for all of them.
+
+The number of operations of a step does not grow with the number of networks. Everything works
+on any device; on a CPU the compiled steps are faster.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqcnn.dna import Codes
+from seqcnn.engine.bank import BankShape, bank_logits, keep_features, read_row, write_row
+from seqcnn.engine.strands import combine_strands, expand_one_hot
+from seqcnn.training.compiled import draw_keys
+from seqcnn.training.config import Weights
+from seqcnn.training.learner import Seeded, Steps, copy_weights
+from seqcnn.training.losses import sum_losses
+
+__all__ = ["BatchedLearner"]
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+_SECOND_BETA = 0.999
+_TINY = 1e-8
+_ROWS_SCORED = 256
+
+
+class BatchedLearner:
+    """Networks of one shape, each with its own stream of batches or all with the same."""
+
+    at_once = 8
+
+    def __init__(self, seeded: Sequence[Seeded], shape: BankShape, device: torch.device) -> None:
+        self.shape, self.spec, self.device = shape, seeded[0].job.spec, device
+        rows = [read_row(shape, copy_weights(one.network)) for one in seeded]
+        configs = [one.job.config for one in seeded]
+        self.rows = self._tensor(np.stack([row for row, _ in rows])).requires_grad_()
+        self.running = self._tensor(np.stack([running for _, running in rows]))
+        self.first, self.second = torch.zeros_like(self.rows), torch.zeros_like(self.rows)
+        self.decays = self._tensor(shape.decays()) * self._column([c.weight_decay for c in configs])
+        self.clips = self._column([config.clip for config in configs])
+        self.nesterov = self._column([config.optimiser == "sgd" for config in configs]) > 0
+        shares = [float(getattr(one.job.spec.config, "dropout", 0.0)) for one in seeded]
+        self.shares = self._tensor(np.array(shares))
+        self.dropping = any(shares)
+        self.keys = self._tensor(np.stack([draw_keys(one) for one in seeded]).astype(np.int64))
+        self.active = torch.ones(len(seeded), 1, dtype=torch.bool, device=device)
+        self.done = 0
+
+    def _tensor(self, values: NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(values).to(self.device)
+
+    def _column(self, values: Sequence[float]) -> Tensor:
+        return self._tensor(np.array(values, dtype=np.float32)[:, None])
+
+    def learn(self, steps: Steps) -> Doubles:
+        """See `Learner`."""
+        codes, targets = self._tensor(steps.codes), self._tensor(steps.targets)
+        rates = self._tensor(steps.rates.astype(np.float32))
+        momenta = self._tensor(steps.momenta.astype(np.float32))
+        losses = []
+        for step in range(codes.shape[1]):
+            loss = self._losses(codes[:, step], targets[:, step])
+            (gradient,) = torch.autograd.grad(loss.sum(), [self.rows])
+            self.done += 1
+            sound = self._update(gradient, loss, rates[:, step, None], momenta[:, step, None])
+            losses.append(torch.where(sound[:, 0], loss.detach().double(), torch.nan))
+        return torch.stack(losses, dim=1).cpu().numpy()
+
+    def _losses(self, codes: Tensor, targets: Tensor) -> Tensor:
+        """Measure the mean loss (networks,) of batches (streams, rows, length)."""
+        kept = None
+        if self.dropping:
+            keys = self.keys[:, self.done]
+            kept = keep_features(keys, self.shares, codes.shape[1], self.shape.features)
+            kept = kept.to(self.rows.dtype)
+        logits = self._logits(codes, kept)
+        if self.spec.strands == "max":
+            logits = torch.maximum(logits, self._logits(_turn(codes), kept))
+        total, known = sum_losses(logits, targets, self.spec.task_kind)
+        return total / known.clamp(min=1)
+
+    def _logits(self, codes: Tensor, kept: Tensor | None) -> Tensor:
+        one_hot = self._one_hot(codes)
+        return bank_logits(self.shape, self.rows, self.running, one_hot, kept=kept, training=True)
+
+    def _one_hot(self, codes: Tensor) -> Tensor:
+        one_hot = expand_one_hot(codes.flatten(0, 1), unknown=self.spec.unknown)
+        return one_hot.transpose(1, 2).view(*codes.shape, 4)
+
+    @torch.no_grad()
+    def _update(self, gradient: Tensor, loss: Tensor, rate: Tensor, momentum: Tensor) -> Tensor:
+        """Take one step of AdamW or SGD; give the networks (networks, 1) that are sound."""
+        norm = gradient.norm(dim=1, keepdim=True)
+        self.active &= loss[:, None].isfinite() & norm.isfinite()
+        slope = gradient * (self.clips / (norm + 1e-6)).clamp(max=1)
+        pulled = slope + self.decays * self.rows
+        swing = momentum * self.first + pulled
+        mean = torch.lerp(self.first, slope, 1 - momentum)
+        square = _SECOND_BETA * self.second + (1 - _SECOND_BETA) * slope.square()
+        pace = rate.double() / (1 - momentum.double() ** self.done)
+        root = square.sqrt() / (1 - _SECOND_BETA**self.done) ** 0.5 + _TINY
+        adam = self.rows * (1 - rate * self.decays) - pace.float() * mean / root
+        sgd = self.rows - rate * (pulled + momentum * swing)
+        # `where`, not a product: nothing of a network that broke may come through.
+        self.rows.copy_(self._choose(torch.where(self.nesterov, sgd, adam), self.rows))
+        self.first.copy_(self._choose(torch.where(self.nesterov, swing, mean), self.first))
+        self.second.copy_(self._choose(square, self.second))
+        return self.active.clone()
+
+    def _choose(self, new: Tensor, old: Tensor) -> Tensor:
+        return torch.where(self.active, new, old)
+
+    @torch.inference_mode()
+    def score(self, codes: Codes, networks: Sequence[int]) -> Floats:
+        """See `Learner`."""
+        chosen = torch.tensor(list(networks), device=self.device)
+        rows, running = self.rows[chosen], self.running[chosen]
+        parts = [np.empty((len(chosen), 0, self.shape.tasks), dtype=np.float32)]
+        for start in range(0, len(codes), _ROWS_SCORED):
+            block = self._tensor(np.ascontiguousarray(codes[start : start + _ROWS_SCORED]))[None]
+            logits = bank_logits(self.shape, rows, running, self._one_hot(block))
+            if self.spec.strands != "single":
+                other = bank_logits(self.shape, rows, running, self._one_hot(_turn(block)))
+                logits = combine_strands(logits, other, self.spec.strands)
+            parts.append(logits.cpu().numpy())
+        return np.concatenate(parts, axis=1)
+
+    def weights(self, network: int) -> Weights:
+        """See `Learner`."""
+        row, running = self.rows[network].detach().cpu(), self.running[network].cpu()
+        return write_row(self.shape, row.numpy(), running.numpy())
+
+    def stop(self, network: int) -> None:
+        """See `Learner`."""
+        self.active[network] = False
+
+
+def _turn(codes: Tensor) -> Tensor:
+    """Turn codes (..., length) into the other strand."""
+    turned = codes.flip(-1)
+    return torch.where(turned < 4, 3 - turned, turned)

@@ -1,0 +1,189 @@
+"""Batches of integer codes: rows in a new order in each epoch, with fresh shuffles.
+
+What a batch needs is made when it is gathered, in one compiled loop: nothing of the size of the
+data is copied, and the optimiser never waits for it for long.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcnn.dna import Codes
+from seqcnn.engine.compiled import compile_kernel
+from seqcnn.modelfile import ModelSpec
+from seqcnn.splits import Split
+
+__all__ = ["Feed", "scale_targets", "shuffle_codes"]
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
+Word = np.uint64
+State = NDArray[np.uint64]
+
+_LETTERS = 5
+
+
+def scale_targets(targets: Floats, spec: ModelSpec) -> Floats:
+    """Standardise regression targets; leave others."""
+    if spec.task_kind != "regression":
+        return targets
+    with np.errstate(over="ignore"):  # the loss tells of it
+        return ((targets - spec.centre) / spec.scale).astype(np.float32)
+
+
+class Feed:
+    """An endless stream of batches of one training set.
+
+    Parameters
+    ----------
+    split
+        The data: rows of `train`, and `shuffles` fresh dinucleotide shuffles of each positive.
+    spec
+        Of the model: with ``average``, each sequence is seen on a strand drawn anew (both are
+        averaged when scoring).
+    batch_size
+        Rows of a batch; what an epoch leaves over begins the next one's.
+    rng
+        Source of order, shuffles and strands.
+    """
+
+    def __init__(
+        self, split: Split, spec: ModelSpec, *, batch_size: int, rng: np.random.Generator
+    ) -> None:
+        train = split.train
+        self.codes = np.ascontiguousarray(train.sequences.codes)
+        parents = np.repeat(np.flatnonzero(train.positive), split.shuffles)
+        self.sources = np.concatenate([np.arange(len(train)), parents])
+        none = np.zeros((len(parents), train.targets.shape[1]), dtype=np.float32)
+        self.targets = scale_targets(np.concatenate([train.targets, none]), spec)
+        self.batch_size, self.rng = batch_size, rng
+        self.turning = spec.strands == "average"
+        self._order = np.empty(0, dtype=np.int64)
+        self._seed = np.uint64(0)
+
+    def take(self, steps: int) -> tuple[Codes, Floats]:
+        """Give the next batches: codes (steps, batch, length) and targets (steps, batch, tasks)."""
+        count = steps * self.batch_size
+        codes = np.empty((count, self.codes.shape[1]), dtype=np.uint8)
+        targets = np.empty((count, self.targets.shape[1]), dtype=np.float32)
+        done = 0
+        while done < count:
+            if not len(self._order):
+                self._order = self.rng.permutation(len(self.sources))
+                self._seed = self.rng.integers(2**64, dtype=np.uint64)
+            rows, self._order = self._order[: count - done], self._order[count - done :]
+            stop = done + len(rows)
+            _gather(self.codes, self.sources, rows, (self._seed, self.turning), codes[done:stop])
+            targets[done:stop] = self.targets[rows]
+            done = stop
+        shape = (steps, self.batch_size, -1)
+        return codes.reshape(shape), targets.reshape(shape)
+
+
+@compile_kernel
+def _gather(
+    codes: Codes, sources: Integers, rows: Integers, how: tuple[np.uint64, bool], out: Codes
+) -> None:
+    """Copy rows; those past the data are shuffled, each by the epoch's seed and its number."""
+    seed, turning = how
+    length = codes.shape[1]
+    state = np.empty(1, dtype=np.uint64)
+    room = np.empty((_LETTERS, max(length, 1)), dtype=np.uint8)
+    for i in range(len(rows)):
+        state[0] = seed + np.uint64(rows[i]) * np.uint64(0xD1342543DE82EF95)
+        turned = turning and _draw(state, 2) == 1
+        source = codes[sources[rows[i]]]
+        if rows[i] < len(codes):
+            out[i] = source
+        else:
+            _shuffle(source, state, room, out[i])
+        if turned:
+            for j in range((length + 1) // 2):
+                left, right = out[i, j], out[i, length - 1 - j]
+                out[i, j] = 3 - right if right < 4 else right
+                out[i, length - 1 - j] = 3 - left if left < 4 else left
+
+
+@compile_kernel
+def _draw(state: State, below: int) -> int:
+    """Draw a whole number from 0 to below - 1 (splitmix64)."""
+    state[0] += np.uint64(0x9E3779B97F4A7C15)
+    word = state[0]
+    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    word ^= word >> np.uint64(31)
+    return int(((word >> np.uint64(32)) * np.uint64(below)) >> np.uint64(32))
+
+
+@compile_kernel
+def _shuffle(codes: Codes, state: State, room: Codes, out: Codes) -> None:
+    """Shuffle one sequence and keep its dinucleotides; see `shuffle_codes`."""
+    length = len(codes)
+    if length < 3:
+        out[:] = codes
+        return
+    counts = np.zeros(_LETTERS, dtype=np.int64)
+    for i in range(length - 1):
+        letter = codes[i]
+        room[letter, counts[letter]] = codes[i + 1]
+        counts[letter] += 1
+    _choose_last(codes[length - 1], counts, state, room)
+    for letter in range(_LETTERS):
+        following = room[letter]
+        # The last edge of every letter but the final one stays where it is.
+        free = counts[letter] - (0 if letter == codes[length - 1] else 1)
+        for i in range(free - 1, 0, -1):
+            j = _draw(state, i + 1)
+            following[i], following[j] = following[j], following[i]
+    used = np.zeros(_LETTERS, dtype=np.int64)
+    here = codes[0]
+    out[0] = here
+    for i in range(1, length):
+        following = room[here, used[here]]
+        used[here] += 1
+        out[i] = following
+        here = following
+
+
+@compile_kernel
+def _choose_last(final: int, counts: Integers, state: State, room: Codes) -> None:
+    """Draw each letter's last edge, and put it last: a random tree towards the final letter.
+
+    Walks along random edges until the tree is met, loops erased, give each tree with a chance
+    that goes with the product of its edges' counts, as all walks being equally likely asks.
+    """
+    in_tree = np.zeros(_LETTERS, dtype=np.bool_)
+    in_tree[final] = True
+    last = np.zeros(_LETTERS, dtype=np.int64)
+    for letter in range(_LETTERS):
+        if counts[letter] == 0:
+            in_tree[letter] = True
+        here = letter
+        while not in_tree[here]:
+            last[here] = _draw(state, counts[here])
+            here = room[here, last[here]]
+        here = letter
+        while not in_tree[here]:
+            in_tree[here] = True
+            here = room[here, last[here]]
+    for letter in range(_LETTERS):
+        if letter != final and counts[letter] > 0:
+            end, chosen = counts[letter] - 1, last[letter]
+            room[letter, end], room[letter, chosen] = room[letter, chosen], room[letter, end]
+
+
+def shuffle_codes(codes: Codes, *, rng: np.random.Generator) -> Codes:
+    """Shuffle sequences (n, length); all dinucleotide counts and both end letters stay.
+
+    As `seqcnn.negatives.shuffle_dinucleotides`, each walk over the same edges is equally likely.
+
+    References
+    ----------
+    Altschul and Erickson 1985, doi:10.1093/oxfordjournals.molbev.a040370. Wilson 1996,
+    doi:10.1145/237814.237880 (random trees)
+    """
+    out = np.empty_like(codes)
+    parents = np.tile(np.arange(len(codes)), 2)
+    seed = rng.integers(2**64, dtype=np.uint64)
+    rows = np.arange(len(codes), 2 * len(codes))
+    _gather(np.ascontiguousarray(codes), parents, rows, (seed, False), out)
+    return out

@@ -1,0 +1,187 @@
+"""What the training loop asks of networks, and networks trained one by one through autograd."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from seqcnn.architectures.base import SequenceNetwork
+from seqcnn.architectures.networks import build_network, seed_dropout
+from seqcnn.dna import Codes
+from seqcnn.engine.strands import expand_one_hot, reverse_complement_one_hot, strand_logits
+from seqcnn.training.config import TrainingConfig, TrainingJob, Weights
+from seqcnn.training.losses import sum_losses
+
+__all__ = ["Learner", "NetworkLearner", "Seeded", "Steps", "copy_weights"]
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+_ROWS_SCORED = 512
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """A job with its freshly drawn network and the seed of its dropout."""
+
+    job: TrainingJob
+    network: SequenceNetwork
+    dropout_seed: int
+
+    @classmethod
+    def draw(cls, job: TrainingJob, rng: np.random.Generator) -> "Seeded":
+        """Draw the seeds of a job from its stream."""
+        dropout_seed, seed = (int(rng.integers(2**62)) for _ in range(2))
+        spec = job.spec
+        return cls(job, build_network(spec.config, tasks=len(spec.tasks), seed=seed), dropout_seed)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What the next steps are taken with.
+
+    Attributes
+    ----------
+    codes
+        Batches (streams, steps, rows, length); one stream serves all networks.
+    targets
+        (streams, steps, rows, tasks), standardised.
+    rates, momenta
+        Of each network and step (networks, steps).
+    """
+
+    codes: Codes
+    targets: Floats
+    rates: Doubles
+    momenta: Doubles
+
+
+class Learner(Protocol):
+    """One or more networks in training."""
+
+    at_once: int
+    """Steps that are best taken in one call."""
+
+    def learn(self, steps: Steps) -> Doubles:
+        """Take steps; give the mean loss of each batch (networks, steps), NaN after a break."""
+
+    def score(self, codes: Codes, networks: Sequence[int]) -> Floats:
+        """Give the logits (networks, n, tasks) of sequences, strands combined."""
+
+    def weights(self, network: int) -> Weights:
+        """Copy the weights of a network."""
+
+    def stop(self, network: int) -> None:
+        """Leave a network as it is from now on."""
+
+
+class NetworkLearner:
+    """Any one network, through torch's own autograd and optimiser."""
+
+    at_once = 1
+
+    def __init__(self, seeded: Seeded, device: torch.device) -> None:
+        self.spec, self.config, self.device = seeded.job.spec, seeded.job.config, device
+        self.draws = torch.Generator(device).manual_seed(seeded.dropout_seed)
+        self.network = seeded.network.to(device)
+        seed_dropout(self.network, self.draws)
+        self.optimiser = _make_optimiser(self.network, self.config, device)
+
+    def learn(self, steps: Steps) -> Doubles:
+        """See `Learner`."""
+        losses = [
+            self._step(codes, targets, float(rate), float(momentum))
+            for codes, targets, rate, momentum in zip(
+                steps.codes[0], steps.targets[0], steps.rates[0], steps.momenta[0], strict=True
+            )
+        ]
+        return torch.stack(losses).double().cpu().numpy()[None]
+
+    def _step(self, codes: Codes, targets: Floats, rate: float, momentum: float) -> Tensor:
+        self.network.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+            if self.config.optimiser == "sgd":
+                group["momentum"] = momentum
+            else:
+                group["betas"] = (momentum, group["betas"][1])
+        logits = self._training_logits(self._one_hot(codes))
+        given = torch.from_numpy(targets).to(self.device)
+        total, known = sum_losses(logits, given, self.spec.task_kind)
+        loss = total / known.clamp(min=1)
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        self.optimiser.step()
+        return loss.detach()
+
+    def _training_logits(self, one_hot: Tensor) -> Tensor:
+        if self.spec.strands != "max":
+            logits: Tensor = self.network(one_hot)
+            return logits
+        # One dropout mask for the pair of strands: both passes draw from the same state.
+        state = self.draws.get_state()
+        forward: Tensor = self.network(one_hot)
+        self.draws.set_state(state)
+        reverse: Tensor = self.network(reverse_complement_one_hot(one_hot))
+        return torch.maximum(forward, reverse)
+
+    @torch.inference_mode()
+    def score(self, codes: Codes, networks: Sequence[int]) -> Floats:
+        """See `Learner`."""
+        del networks  # there is only one
+        self.network.eval()
+        parts = [
+            strand_logits(
+                self.network,
+                self._one_hot(codes[start : start + _ROWS_SCORED]),
+                self.spec.strands,
+            )
+            for start in range(0, len(codes), _ROWS_SCORED)
+        ]
+        logits = torch.cat([torch.empty(0, len(self.spec.tasks), device=self.device), *parts])
+        return np.asarray(logits.cpu().numpy()[None])
+
+    def _one_hot(self, codes: Codes) -> Tensor:
+        batch = torch.from_numpy(np.ascontiguousarray(codes)).to(self.device)
+        return expand_one_hot(batch, unknown=self.spec.unknown)
+
+    def weights(self, network: int) -> Weights:
+        """See `Learner`."""
+        del network
+        return copy_weights(self.network)
+
+    def stop(self, network: int) -> None:
+        """See `Learner`: the loop ends with its only network."""
+
+
+def _make_optimiser(
+    network: SequenceNetwork, config: TrainingConfig, device: torch.device
+) -> torch.optim.Optimizer:
+    groups = [
+        {
+            "params": [p for p in network.parameters() if p.ndim > 1],
+            "weight_decay": config.weight_decay,
+        },
+        {"params": [p for p in network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    fused = device.type in {"cpu", "cuda"}
+    if config.optimiser == "sgd":
+        momentum = config.momentum
+        return torch.optim.SGD(
+            groups, lr=config.learning_rate, momentum=momentum, nesterov=momentum > 0, fused=fused
+        )
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=fused)
+
+
+def copy_weights(network: SequenceNetwork) -> Weights:
+    """Copy weights by name, without the counters of batches that torch keeps."""
+    return {
+        name: value.cpu().numpy().copy()
+        for name, value in network.state_dict().items()
+        if value.is_floating_point()
+    }

@@ -1,0 +1,30 @@
+"""Losses over the labels that are there; missing ones are NaN."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from seqcnn.training.heads import BEND
+
+__all__ = ["mean_loss", "sum_losses"]
+
+
+def sum_losses(logits: Tensor, targets: Tensor, task_kind: str) -> tuple[Tensor, Tensor]:
+    """Sum the loss over rows and tasks, the last two axes, and count the labels."""
+    known = ~targets.isnan()
+    filled = torch.where(known, targets, torch.zeros_like(targets)).expand_as(logits)
+    if task_kind == "regression":
+        losses = functional.smooth_l1_loss(logits, filled, reduction="none", beta=BEND)
+    else:
+        losses = functional.binary_cross_entropy_with_logits(logits, filled, reduction="none")
+    losses = torch.where(known, losses, torch.zeros_like(losses))
+    return losses.sum(dim=(-2, -1)), known.sum(dim=(-2, -1))
+
+
+def mean_loss(logits: NDArray[np.float32], targets: NDArray[np.float32], task_kind: str) -> float:
+    """Measure the mean loss of logits (n, tasks) in double precision."""
+    given = torch.from_numpy(targets).double()
+    total, known = sum_losses(torch.from_numpy(logits).double(), given, task_kind)
+    return float(total) / max(int(known), 1)
