@@ -28,7 +28,8 @@ def worker_environment() -> dict[str, str]:
     """Give the environment variables of every process that is timed."""
     counts = ("OMP", "MKL", "OPENBLAS", "NUMBA", "NUMEXPR")
     limits = {f"{name}_NUM_THREADS": str(THREADS) for name in counts}
-    return {**os.environ, **limits, "PYTHONPATH": str(_ROOT), "PYTHONWARNINGS": "ignore"}
+    paths = os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    return {**os.environ, **limits, "PYTHONPATH": paths, "PYTHONWARNINGS": "ignore"}
 
 
 class Worker:

@@ -34,6 +34,7 @@ def make_networks(name, values, number=3):
                     value.uniform_(0.5, 2, generator=generator)
                 elif value.is_floating_point():
                     value.normal_(std=0.4, generator=generator)
+        network.unknown = 0.1
         networks.append(network)
     return networks
 

@@ -94,13 +94,13 @@ def test_version() -> None:
     assert re.fullmatch(r"seqcnn, version \d+\.\d+\.\d+\n", seqcnn("--version").stdout)
 
 
-@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["train", "--badoption"]])
-def test_help_and_usage_errors_wait_for_nothing_heavy(words: list[str]) -> None:
+def modules_after(*words: object) -> tuple[int, set[str]]:
+    """Run a command; give its exit code and the packages that it imported."""
     script = (
         "import sys\n"
         "from seqcnn.cli import main\n"
         "try:\n"
-        f"    main({words!r})\n"
+        f"    main({[str(word) for word in words]!r})\n"
         "except SystemExit as end:\n"
         "    code = end.code\n"
         "print('MODULES', *sys.modules, file=sys.stderr)\n"
@@ -108,9 +108,37 @@ def test_help_and_usage_errors_wait_for_nothing_heavy(words: list[str]) -> None:
     )
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == (2 if "--badoption" in words else 0)
     modules = done.stderr.splitlines()[-1].split()[1:]
-    assert not HEAVY & {name.split(".")[0] for name in modules}
+    return done.returncode, {name.split(".")[0] for name in modules}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["train", "--badoption"]])
+def test_help_and_usage_errors_wait_for_nothing_heavy(words: list[str]) -> None:
+    code, modules = modules_after(*words)
+    assert code == (2 if "--badoption" in words else 0)
+    assert not HEAVY & modules
+
+
+def test_a_model_with_global_pooling_runs_without_torch(
+    world: World, model: Path, tmp_path: Path
+) -> None:
+    """It takes more than a second to import: as long as scoring 20,000 variants."""
+    for words in (
+        ["predict", "-m", model, world.positives, "-o", tmp_path / "o.tsv"],
+        [
+            "score-variants",
+            "-m",
+            model,
+            "--fasta",
+            world.genome,
+            world.variants,
+            "-o",
+            tmp_path / "o.vcf",
+        ],
+    ):
+        code, modules = modules_after(*words, "--device", "cpu", "-q")
+        assert code == 0
+        assert "torch" not in modules
 
 
 # Errors

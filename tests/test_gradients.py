@@ -11,7 +11,7 @@ from torch.nn import functional
 from seqcnn.dna import one_hot, reverse_complement
 from seqcnn.engine.gradients import (
     KMER,
-    PADDING,
+    RADIX,
     add_highest,
     add_means,
     count_chunks,
@@ -41,14 +41,14 @@ class Setup:
         self.weights = rng.normal(size=(width, 4, number)).astype(np.float32)
         self.offsets = rng.normal(size=number).astype(np.float32)
         self.padding, self.unknown = padding, unknown
-        self.letters = list_letters(unknown, padding)
-        radix, chunks = len(self.letters), count_chunks(width)
+        self.letters = list_letters(unknown)
+        chunks = count_chunks(width)
         self.places = length + 2 * padding - width + 1
         self.kmers = np.zeros((n, self.places + KMER * (chunks - 1)), np.uint8)
-        number_kmers(self.codes, padding, radix, self.kmers)
-        self.columns = np.zeros((KMER * chunks, radix, number), np.float32)
-        fill_columns(self.weights, self.offsets, self.letters, 0, self.columns)
-        self.tables = np.zeros((chunks, radix**KMER, number), np.float32)
+        number_kmers(self.codes, padding, self.kmers)
+        self.columns = np.zeros((KMER * chunks, RADIX, number), np.float32)
+        fill_columns(self.weights[None], self.offsets[None], self.letters, self.columns)
+        self.tables = np.zeros((chunks, RADIX**KMER, number), np.float32)
         fill_tables(self.columns, self.tables)
         self.best = np.zeros((2, n, number), np.float32)
         self.winners = np.zeros((n, number), np.int32)
@@ -57,7 +57,7 @@ class Setup:
     def plain_scores(self, weights, offsets):
         """Scores (n, number, places) by torch, in float64."""
         batch = torch.from_numpy(one_hot(self.codes, unknown=self.unknown)).double()
-        batch = functional.pad(batch, (self.padding, self.padding), value=PADDING)
+        batch = functional.pad(batch, (self.padding, self.padding), value=self.unknown)
         return functional.conv1d(batch, weights.permute(2, 1, 0), offsets)
 
     def parameters(self):
@@ -66,8 +66,8 @@ class Setup:
     def gradients(self):
         """Unfold the gradient of the tables."""
         fold_tables(self.table_slopes, self.columns)
-        weights, offsets = np.empty_like(self.weights), np.empty_like(self.offsets)
-        take_columns(self.columns, self.letters, 0, weights, offsets)
+        weights, offsets = np.zeros_like(self.weights), np.zeros_like(self.offsets)
+        take_columns(self.columns, self.letters, weights[None], offsets[None])
         return weights, offsets
 
 
@@ -139,18 +139,19 @@ def test_of_equal_scores_the_first_place_wins() -> None:
 
 def test_lanes_do_not_depend_on_their_neighbours() -> None:
     """Detectors of several networks, side by side or alone: the same bits."""
-    alone = [Setup(width=10, number=number, seed=4) for number in (16, 33)]
-    chunks, radix = count_chunks(10), 5
-    columns = np.zeros((KMER * chunks, radix, 49), np.float32)
-    first = 0
-    for case in alone:
-        fill_columns(case.weights, case.offsets, case.letters, first, columns)
-        first += case.weights.shape[2]
-    tables = np.zeros((chunks, radix**KMER, 49), np.float32)
+    alone = [Setup(width=10, number=number, seed=4) for number in (19, 19, 19)]
+    alone[1].weights[:] *= 2
+    fill_columns(alone[1].weights[None], alone[1].offsets[None], alone[1].letters, alone[1].columns)
+    fill_tables(alone[1].columns, alone[1].tables)
+    chunks = count_chunks(10)
+    columns = np.zeros((KMER * chunks, RADIX, 57), np.float32)
+    weights, offsets = (np.stack([getattr(c, v) for c in alone]) for v in ("weights", "offsets"))
+    fill_columns(weights, offsets, alone[0].letters, columns)
+    tables = np.zeros((chunks, RADIX**KMER, 57), np.float32)
     fill_tables(columns, tables)
     n, places = len(alone[0].codes), alone[0].places
-    pooled, winners = np.zeros((2, n, 49), np.float32), np.zeros((n, 49), np.int32)
-    slopes = np.zeros((n, places, 49), np.float32)
+    pooled, winners = np.zeros((2, n, 57), np.float32), np.zeros((n, 57), np.int32)
+    slopes = np.zeros((n, places, 57), np.float32)
     pool_means(alone[0].kmers, tables, 2.0, pooled, winners, slopes)
     first = 0
     for case in alone:
@@ -168,7 +169,7 @@ def test_moments_are_those_of_all_windows(width, n, extra, unknown) -> None:
     codes = draw_codes(n, width + extra, seed=width + extra)
     codes[0, : (width + extra) // 2] = 4
     centre, covariance = np.empty(4 * width), np.empty((4 * width, 4 * width))
-    measure_windows(codes, list_letters(unknown, 0), centre, covariance)
+    measure_windows(codes, list_letters(unknown), centre, covariance)
     batch = one_hot(codes, unknown=unknown).astype(np.float64)  # (n, 4, length)
     windows = np.lib.stride_tricks.sliding_window_view(batch, width, axis=2)
     rows = windows.transpose(0, 2, 3, 1).reshape(-1, 4 * width)
@@ -190,8 +191,3 @@ def test_rows_are_turned() -> None:
     turned = np.empty_like(codes)
     turn_rows(codes, turned)
     np.testing.assert_array_equal(turned, reverse_complement(codes))
-
-
-def test_only_a_padding_that_is_no_n_has_a_letter_of_its_own() -> None:
-    assert len(list_letters(0.25, 4)) == len(list_letters(0.0, 0)) == 5
-    np.testing.assert_array_equal(list_letters(0.0, 4)[4:], [[0] * 4, [0.25] * 4])

@@ -5,12 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 from tiny_models import CPU, draw_codes, label, make_model, plant_split
 
-from seqcnn import training
+from seqcnn.architectures.networks import build_network
 from seqcnn.datasets import LabelledSequences
 from seqcnn.dna import one_hot, reverse_complement
 from seqcnn.engine import Engine
@@ -18,7 +16,18 @@ from seqcnn.engine.strands import strand_logits
 from seqcnn.errors import ConfigError
 from seqcnn.modelfile import TrainedModel
 from seqcnn.splits import Split
-from seqcnn.training import TrainingConfig, choose_steps, standardise_targets, train_members
+from seqcnn.training import (
+    TrainingConfig,
+    TrainingJob,
+    choose_steps,
+    loop,
+    standardise_targets,
+    train_members,
+)
+from seqcnn.training.compiled import CompiledLearner, shape_of
+from seqcnn.training.config import plan_steps
+from seqcnn.training.learner import NetworkLearner, Seeded
+from seqcnn.training.losses import mean_loss, sum_losses
 
 STANDARD = {"multilabel": {}, "regression": {"centre": (0.5, 2.0), "scale": (2.0, 3.0)}}
 QUICK = TrainingConfig(steps=12, batch_size=16, evaluations=4)
@@ -37,11 +46,6 @@ def tiny_split(n=40, *, tasks=("site",), shuffles=0, length=20, missing=0.0) -> 
 def train(split, config=QUICK, *, architecture="motif", threads=1, progress=None, **rest):
     spec = make_model(architecture, **{"tasks": split.train.tasks} | rest).spec
     return train_members(split, spec, config, device=CPU, threads=threads, progress=progress)
-
-
-def make_trainer(split, config=QUICK, *, member=0, architecture="motif", **rest):
-    spec = make_model(architecture, **{"tasks": split.train.tasks} | rest).spec
-    return training._Trainer(split, spec, config, device=CPU, member=member)
 
 
 def to_bytes(weights) -> dict[str, bytes]:
@@ -179,7 +183,7 @@ def test_missing_labels_change_no_gradient(kind) -> None:
     logits = torch.randn(6, 2, generator=torch.Generator().manual_seed(0), requires_grad=True)
     targets = torch.tensor([[0.0, 1.0]] * 6)
     targets[2, 0] = targets[4, 1] = targets[5, 0] = targets[5, 1] = float("nan")
-    total, known = training._sum_loss(logits, targets, kind)
+    total, known = sum_losses(logits, targets, kind)
     total.backward()
     assert known == 8
     assert (logits.grad[targets.isnan()] == 0).all()
@@ -190,14 +194,8 @@ def test_missing_labels_change_no_gradient(kind) -> None:
             log_loss = np.logaddexp(0, logit) - target * logit
             slow += robust_loss(logit - target) if kind == "regression" else log_loss
     assert float(total.detach()) == pytest.approx(slow, rel=1e-5)
-    # A batch without any label moves nothing.
-    config = replace(QUICK, weight_decay=0.0)
-    trainer = make_trainer(tiny_split(tasks=("a", "b")), config, task_kind=kind, **STANDARD[kind])
-    before = to_bytes(training._copy_weights(trainer.network))
-    none = np.full((6, 2), np.nan, np.float32)
-    assert float(trainer._step(draw_codes(6, 20), none)) == 0
-    after = to_bytes(training._copy_weights(trainer.network))
-    assert all(after[name] == before[name] for name in before if "running" not in name)
+    plain = logits.detach().numpy()
+    assert mean_loss(plain, targets.numpy(), kind) == pytest.approx(slow / 8, rel=1e-6)
 
 
 @pytest.mark.parametrize("strands", ["average", "max", "single"])
@@ -206,22 +204,26 @@ def test_the_validation_loss_is_that_of_the_plain_network(strands, kind) -> None
     split = tiny_split(1300, tasks=("a", "b"), missing=0.4)
     # Labels that are missing unevenly: the mean of the parts' means would be another.
     split.validation.targets[:500, 0] = np.nan
-    trainer = make_trainer(split, strands=strands, task_kind=kind, **STANDARD[kind])
-    trainer.network.double()
-    for _, value in trainer.network.named_buffers():
-        if value.is_floating_point():
-            value.uniform_(0.5, 1.5)
+    standard = STANDARD[kind]
+    rest = {"strands": strands, "task_kind": kind, **standard}
+    spec = make_model(tasks=("a", "b"), **rest).spec
+    # The rate is 0: the history tells the loss of the first weights.
+    config = replace(QUICK, steps=1, learning_rate=0.0)
+    (weights,), history = train(split, config, **rest)
+    network = build_network(spec.config, tasks=2)
+    network.load_state_dict(
+        {name: torch.from_numpy(v) for name, v in weights.items()}, strict=False
+    )
+    network.double().eval()
     codes, targets = split.validation.sequences.codes, split.validation.targets
-    trainer.network.eval()
     with torch.no_grad():
         batch = torch.from_numpy(one_hot(codes)).double()
-        logits = strand_logits(trainer.network, batch, strands).numpy()
-    trainer.network.float()
+        logits = strand_logits(network, batch, strands).numpy()
     if kind == "regression":
         losses = robust_loss(logits - (targets - [0.5, 2.0]) / [2.0, 3.0])
     else:
         losses = np.logaddexp(0, logits) - targets * logits
-    assert trainer._validation_loss() == pytest.approx(np.nanmean(losses), rel=1e-5)
+    assert history[0]["validation_loss"] == pytest.approx(np.nanmean(losses), rel=1e-5)
 
 
 def test_only_training_and_validation_are_looked_at() -> None:
@@ -237,68 +239,18 @@ def test_only_training_and_validation_are_looked_at() -> None:
 
 
 def test_both_strands_share_one_dropout_mask() -> None:
-    split = tiny_split()
+    """A network that takes the larger strand learns the same whichever strand it is given."""
     values = {"dropout": 0.5, "detectors": 40}
-    trainer = make_trainer(split, architecture="deepbind", values=values)
-    trainer.network.train()
-    codes = draw_codes(30, 20)
-    reverse = reverse_complement(codes)
-    batches = [torch.from_numpy(one_hot(side)) for side in (codes, reverse)]
-    state = trainer.draws.get_state()
-    forward = trainer._training_logits(batches[0])
-    drawn = trainer.draws.get_state()
-    trainer.draws.set_state(state)
-    turned = trainer._training_logits(batches[1])
-    torch.testing.assert_close(forward, turned)  # either strand first: the same larger output
-    assert not torch.equal(state, drawn)
-    assert not torch.equal(forward, trainer._training_logits(batches[0]))
-
-
-# Batches
-
-
-def spell_rows(codes) -> list[bytes]:
-    return [row.tobytes() for row in codes]
-
-
-@settings(max_examples=20)
-@given(st.integers(1, 30), st.integers(1, 40), st.integers(0, 2))
-def test_every_row_comes_once_an_epoch(n, size, shuffles) -> None:
-    codes = draw_codes(n, 20, seed=n, unknown=False)
-    targets = (np.arange(n) % 3 == 0).astype(np.float32)
-    data = label(codes, targets)
-    trainer = make_trainer(
-        Split(data, data, data, shuffles=shuffles), replace(QUICK, batch_size=size)
+    split = tiny_split()
+    turned = LabelledSequences(
+        replace(split.train.sequences, codes=reverse_complement(split.train.sequences.codes)),
+        split.train.targets,
+        split.train.tasks,
     )
-    epoch = n + shuffles * int(targets.sum())
-    batches = trainer._batches()
-    rows, labels = [], []
-    while len(rows) < 3 * epoch:
-        some, values = next(batches)
-        assert some.shape == (size, 20)
-        assert values.shape == (size, 1)
-        assert some.dtype == np.uint8
-        rows += spell_rows(some)
-        labels += values[:, 0].tolist()
-    known = dict(zip(spell_rows(codes), targets.tolist(), strict=True))
-    for start in (0, epoch, 2 * epoch):
-        part = list(zip(rows, labels, strict=True))[start : start + epoch]
-        originals = [pair for pair in part if known.get(pair[0]) == pair[1]]
-        assert sorted(originals) == sorted(known.items())
-        assert sum(value for _, value in part) == targets.sum()
-
-
-def test_each_epoch_has_its_own_order_and_shuffles() -> None:
-    data = label(draw_codes(20, 40, unknown=False), np.ones(20))
-    trainer = make_trainer(Split(data, data, data, shuffles=1), length=40)
-    epochs = trainer._epochs()
-    (first, one), (second, two) = next(epochs), next(epochs)
-    shuffled = [set(spell_rows(codes[t[:, 0] == 0])) for codes, t in ((first, one), (second, two))]
-    assert len(shuffled[0]) == len(shuffled[1]) == 20
-    assert not shuffled[0] & shuffled[1]
-    orders = [spell_rows(codes[t[:, 0] == 1]) for codes, t in ((first, one), (second, two))]
-    assert orders[0] != orders[1]
-    assert sorted(orders[0]) == sorted(orders[1])
+    plain = train(split, architecture="deepbind", values=values)[0][0]
+    other = train(replace(split, train=turned), architecture="deepbind", values=values)[0][0]
+    for name in plain:
+        np.testing.assert_allclose(plain[name], other[name], rtol=1e-3, atol=1e-4)
 
 
 def test_fewer_rows_than_a_batch_are_enough() -> None:
@@ -342,15 +294,17 @@ def test_any_number_of_steps_can_be_taken(warmup) -> None:
 
 def test_the_weights_with_the_lowest_loss_are_kept(monkeypatch) -> None:
     losses = iter([5.0, 3.0, 4.0, 3.0, 3.5, 9.0, 1.0])
-    monkeypatch.setattr(training._Trainer, "_validation_loss", lambda _: next(losses))
+    monkeypatch.setattr(
+        loop._Training, "_validation_losses", lambda _, numbers: {numbers[0]: next(losses)}
+    )
     seen = []
-    copy = training._copy_weights
+    copy = CompiledLearner.weights
 
-    def note(network):
-        seen.append(copy(network))
+    def note(learner, number):
+        seen.append(copy(learner, number))
         return seen[-1]
 
-    monkeypatch.setattr(training, "_copy_weights", note)
+    monkeypatch.setattr(CompiledLearner, "weights", note)
     done = []
     config = replace(QUICK, steps=20, evaluations=10, patience=4)
     weights, history = train(tiny_split(), config, progress=done.append)
@@ -359,6 +313,32 @@ def test_the_weights_with_the_lowest_loss_are_kept(monkeypatch) -> None:
     assert to_bytes(weights[0]) == to_bytes(seen[2])
     assert to_bytes(seen[1]) != to_bytes(seen[2])
     assert sum(done) == 20, "progress comes to its end though training stopped"
+
+
+@pytest.mark.parametrize("warmup", [0.0, 0.1, 0.15, 0.5])
+def test_the_cycle_is_torchs(warmup) -> None:
+    for steps in (2, 3, 10, 20, 77):
+        config = TrainingConfig(steps=steps, warmup=warmup)
+        optimiser = torch.optim.AdamW([torch.zeros(1, requires_grad=True)], lr=1.0)
+        cycle = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, max_lr=3e-3, total_steps=steps, pct_start=warmup + 1e-9
+        )
+        rates, momenta = plan_steps(config)
+        for rate, momentum in zip(rates, momenta, strict=True):
+            (group,) = optimiser.param_groups
+            assert rate == pytest.approx(group["lr"], rel=1e-6, abs=1e-12)
+            assert momentum == pytest.approx(group["betas"][0], rel=1e-6)
+            optimiser.step()
+            if cycle.last_epoch < steps - 1:
+                cycle.step()
+
+
+def test_sgd_keeps_its_rate() -> None:
+    rates, momenta = plan_steps(TrainingConfig(steps=7, optimiser="sgd", momentum=0.9))
+    assert set(rates) == {3e-3}
+    assert set(momenta) == {0.9}
+    with pytest.raises(ConfigError, match="'adam'; expected adamw or sgd"):
+        TrainingConfig(optimiser="adam")
 
 
 def test_a_loss_that_is_not_finite_is_told() -> None:
@@ -391,21 +371,61 @@ def test_an_error_ends_the_training_of_all_members(members) -> None:
 
 
 def test_weights_are_what_the_network_has_and_nothing_else() -> None:
-    trainer = make_trainer(tiny_split())
-    weights = training._copy_weights(trainer.network)
-    assert {values.dtype for values in weights.values()} == {np.dtype(np.float32)}
-    before = weights["detectors"].copy()
-    trainer._step(draw_codes(8, 20), np.ones((8, 1), np.float32))
-    np.testing.assert_array_equal(weights["detectors"], before)
+    split = tiny_split()
+    for architecture in ("motif", "deepbind"):
+        spec = make_model(architecture).spec
+        weights = train(split, architecture=architecture)[0][0]
+        network = build_network(spec.config, tasks=1)
+        wanted = {k: v.shape for k, v in network.state_dict().items() if v.is_floating_point()}
+        assert {name: values.shape for name, values in weights.items()} == wanted
+        assert {values.dtype for values in weights.values()} == {np.dtype(np.float32)}
 
 
-def test_matrices_decay_and_vectors_do_not() -> None:
-    trainer = make_trainer(tiny_split(), replace(QUICK, weight_decay=0.3))
-    decays = {
-        parameter.ndim > 1: group["weight_decay"]
-        for group in trainer.optimiser.param_groups
-        for parameter in group["params"]
-    }
-    assert decays == {True: 0.3, False: 0.0}
-    number = sum(len(group["params"]) for group in trainer.optimiser.param_groups)
-    assert number == len(list(trainer.network.parameters()))
+# The compiled steps against torch's own
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+@pytest.mark.parametrize("strands", ["average", "max"])
+@pytest.mark.parametrize(
+    ("architecture", "values"),
+    [
+        ("motif", {"dropout": 0.0}),
+        ("deepbind", {}),
+        ("deepbind", {"pooling": "max_mean", "hidden": 3}),
+    ],
+)
+def test_steps_are_those_of_the_plain_loop(
+    monkeypatch, architecture, values, strands, optimiser
+) -> None:
+    split = plant_split(sizes=(60, 20, 4))
+    config = TrainingConfig(
+        steps=30, batch_size=32, evaluations=3, learning_rate=5e-3, optimiser=optimiser, clip=0.5
+    )
+    spec = make_model(architecture, length=30, values=values, strands=strands).spec
+    (fast,), history = train_members(split, spec, config, device=CPU, threads=1)
+    monkeypatch.setattr(
+        loop, "_make_learner", lambda seeded, device: NetworkLearner(seeded[0], device)
+    )
+    (plain,), slow = train_members(split, spec, config, device=CPU, threads=1)
+    if architecture == "motif":
+        # A shift under an exponential is a factor, which the next norm takes away: its gradient
+        # is nothing but rounding.
+        del plain["norm.bias"]
+    for name, value in plain.items():
+        np.testing.assert_allclose(fast[name], value, rtol=2e-3, atol=1e-3 * np.abs(value).max())
+    for row, other in zip(history, slow, strict=True):
+        assert row == pytest.approx(other, rel=1e-4)
+
+
+def test_a_batch_without_any_label_moves_nothing() -> None:
+    split = tiny_split()
+    split.train.targets[:] = np.nan
+    config = replace(QUICK, weight_decay=0.0)
+    (weights,), history = train(split, config)
+    job = TrainingJob(split, make_model().spec, config)
+    rng = np.random.default_rng([config.seed, 4, 0])
+    first = CompiledLearner([Seeded.draw(job, rng)], shape_of(job.spec)).weights(0)
+    assert {row["train_loss"] for row in history} == {0.0}
+    for name in weights:
+        if "running" not in name:
+            np.testing.assert_array_equal(weights[name], first[name])

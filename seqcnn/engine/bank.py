@@ -19,7 +19,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqcnn.architectures.configs import DeepBindConfig, MotifConfig, NetworkConfig
-from seqcnn.engine.gradients import PADDING
 
 __all__ = ["BankShape", "bank_logits", "bank_shape", "keep_features", "read_row", "write_row"]
 
@@ -52,7 +51,7 @@ class BankShape:
     tasks
         Outputs.
     unknown
-        What N has in each of the four one-hot rows.
+        What N and padding have in each of the four one-hot rows.
     """
 
     width: int
@@ -289,7 +288,7 @@ def bank_logits(
     noted = _split_rows(running, shape.running)
     if shape.padding:
         sides = (0, 0, shape.padding, shape.padding)
-        one_hot = functional.pad(one_hot, sides, value=PADDING)
+        one_hot = functional.pad(one_hot, sides, value=shape.unknown)
     windows = one_hot.unfold(2, shape.width, 1).transpose(3, 4).flatten(3)  # (., n, P, 4 width)
     detectors = parts["detectors"].flatten(1, 2)  # (K, 4 width, number)
     shift = parts["shift"]

@@ -30,8 +30,8 @@ Kernel = Callable[[Codes, Lanes, Logits], None]
 class CompiledBackend:
     """Members of a model with global pooling.
 
-    Memory: what is given and returned, and less than 50 MB a thread (of networks with 256
-    detectors; less with fewer).
+    Memory: beside what is given and returned, some 50 MB a thread with 256 detectors and windows
+    of 1000 bp; it grows with the detectors and, beyond that, with the window.
 
     Parameters
     ----------

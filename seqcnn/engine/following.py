@@ -17,7 +17,7 @@ __all__ = ["CELLS", "Changes", "Plan", "follow_changes", "tabulate_changes"]
 CELLS = 2**20
 """Numbers that the changes of a step may have at a time; a mutant may need more alone."""
 
-_PRODUCTS = 2**18  # the same for products, which a core's cache should hold
+_PRODUCTS = 2**19  # the same for products, which a core's cache should hold
 
 _FEWEST = 4  # rows of a product: fewer are multiplied in another way, with other rounding
 
@@ -222,7 +222,7 @@ def _advance(step: Step, strip: Strip, chunk: _Chunk) -> Strip:
         delta = strip.delta[part]
         places = chunk.row[part], strip.start[part], out.start[part]
         settle(
-            *(_multiply(step, delta.flatten(0, 1), scratch), which[: len(delta)], places),
+            *(_multiply(step, delta.flatten(0, 1), scratch), which[: delta.shape[0]], places),
             chunk.scores[number],
             geometry=step.geometry,
             out=out.delta[part],
@@ -234,10 +234,11 @@ def _multiply(step: Step, delta: Tensor, scratch: Tensor) -> Tensor:
     """Give what changed inputs (inputs, channels) add to scores (inputs, kernel, outputs)."""
     if step.weights is None:
         return (delta if step.scale is None else delta * step.scale)[:, None]
-    count = len(delta)
+    count = delta.shape[0]
     if count < _FEWEST:
         delta = torch.cat([delta, delta.new_zeros((_FEWEST - count, delta.shape[1]))])
     weights = step.weights.flatten(1)
-    products = scratch[: len(delta) * weights.shape[1]].view(len(delta), -1)
+    rows = delta.shape[0]
+    products = scratch[: rows * weights.shape[1]].view(rows, -1)
     torch.mm(delta, weights, out=products)
-    return products.view(len(delta), *step.weights.shape[1:])[:count]
+    return products.view(rows, *step.weights.shape[1:])[:count]

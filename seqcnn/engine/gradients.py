@@ -8,9 +8,9 @@ processor handles many lanes at once, and each lane is summed in the same order 
 stands beside it. Of equal scores the first position wins.
 
 Names that recur: `kmers` (n, places), the number of the 3-mer that begins at each place of a
-padded sequence; `letters` (radix, 4), the one-hot column of each letter: A, C, G, T, N and,
-where it is another, the padding; `columns` (3 chunks, radix, lanes), what a letter adds to a
-score, by position in the detector; `tables` (chunks, radix^3, lanes).
+padded sequence; `letters` (5, 4), the one-hot column of each letter, A, C, G, T and N, which
+padding is as well; `columns` (3 chunks, 5, lanes), what a letter adds to a score, by position in
+the detector; `tables` (chunks, 125, lanes).
 """
 
 import numpy as np
@@ -44,8 +44,7 @@ Places = NDArray[np.int32]
 Counts = NDArray[np.int32]
 
 KMER = 3
-PADDING = 0.25
-"""What padding has in each of the four one-hot rows."""
+RADIX = 5
 
 _LOG2E = np.float32(1.4426950408889634)
 _LN2_HIGH = np.float32(0.693359375)
@@ -71,12 +70,9 @@ def count_chunks(width: int) -> int:
     return 4 * -(-width // (4 * KMER))
 
 
-def list_letters(unknown: float, padding: int) -> Doubles:
-    """List the one-hot columns of A, C, G, T and N, and of the padding where it is another."""
-    rows = [*np.eye(4), np.full(4, unknown)]
-    if padding and unknown != PADDING:
-        rows.append(np.full(4, PADDING))
-    return np.array(rows)
+def list_letters(unknown: float) -> Doubles:
+    """List the one-hot columns of A, C, G, T and N."""
+    return np.array([*np.eye(4), np.full(4, unknown)])
 
 
 @compile_kernel
@@ -90,11 +86,11 @@ def turn_rows(codes: Codes, out: Codes) -> None:
 
 
 @compile_kernel
-def number_kmers(codes: Codes, padding: int, radix: int, out: Codes) -> None:
+def number_kmers(codes: Codes, padding: int, out: Codes) -> None:
     """Give the numbers of the 3-mers of padded sequences (n, length)."""
     length, places = codes.shape[1], out.shape[1]
-    letters = np.full(max(places + KMER - 1, padding + length), radix - 1, dtype=np.int32)
-    base = np.int32(radix)
+    letters = np.full(max(places + KMER - 1, padding + length), 4, dtype=np.int32)
+    base = np.int32(RADIX)
     for row in range(len(codes)):
         for i in range(length):
             letters[padding + i] = codes[row, i]
@@ -104,34 +100,33 @@ def number_kmers(codes: Codes, padding: int, radix: int, out: Codes) -> None:
 
 
 @compile_kernel
-def fill_columns(
-    weights: Floats, offsets: Floats, letters: Doubles, first: int, columns: Floats
-) -> None:
-    """Lay the detectors (width, 4, number) of a network into the lanes from `first` on."""
-    width, _, number = weights.shape
-    for j in range(width):
-        for letter in range(len(letters)):
-            a, c = np.float32(letters[letter, 0]), np.float32(letters[letter, 1])
-            g, t = np.float32(letters[letter, 2]), np.float32(letters[letter, 3])
-            column = columns[j, letter, first : first + number]
-            for k in range(number):
-                column[k] = (a * weights[j, 0, k] + c * weights[j, 1, k]) + (
-                    g * weights[j, 2, k] + t * weights[j, 3, k]
-                )
-            if j == 0:
+def fill_columns(weights: Floats, offsets: Floats, letters: Doubles, columns: Floats) -> None:
+    """Lay detectors (networks, width, 4, number) and offsets (networks, number) out in lanes."""
+    networks, width, _, number = weights.shape
+    for network in range(networks):
+        first = network * number
+        for j in range(width):
+            for letter in range(RADIX):
+                a, c = np.float32(letters[letter, 0]), np.float32(letters[letter, 1])
+                g, t = np.float32(letters[letter, 2]), np.float32(letters[letter, 3])
+                column, four = columns[j, letter], weights[network, j]
                 for k in range(number):
-                    column[k] += offsets[k]
+                    column[first + k] = (a * four[0, k] + c * four[1, k]) + (
+                        g * four[2, k] + t * four[3, k]
+                    )
+                if j == 0:
+                    for k in range(number):
+                        column[first + k] += offsets[network, k]
 
 
 @compile_kernel
 def fill_tables(columns: Floats, tables: Floats) -> None:
     """Sum columns up to tables of all 3-mers."""
-    radix = columns.shape[1]
     for chunk in range(len(tables)):
-        for number in range(radix**3):
-            left = columns[KMER * chunk, number // radix**2]
-            middle = columns[KMER * chunk + 1, number // radix % radix]
-            right = columns[KMER * chunk + 2, number % radix]
+        for number in range(RADIX**3):
+            left = columns[KMER * chunk, number // RADIX**2]
+            middle = columns[KMER * chunk + 1, number // RADIX % RADIX]
+            right = columns[KMER * chunk + 2, number % RADIX]
             row = tables[chunk, number]
             for k in range(len(row)):
                 row[k] = (left[k] + middle[k]) + right[k]
@@ -274,13 +269,12 @@ def add_means(kmers: Codes, slopes: Floats, factors: Floats, gradient: Floats) -
 @compile_kernel
 def fold_tables(gradient: Floats, columns: Floats) -> None:
     """Turn the gradient of the tables into that of the columns."""
-    radix = columns.shape[1]
     columns[:] = 0
     for chunk in range(len(gradient)):
-        for number in range(radix**3):
-            left = columns[KMER * chunk, number // radix**2]
-            middle = columns[KMER * chunk + 1, number // radix % radix]
-            right = columns[KMER * chunk + 2, number % radix]
+        for number in range(RADIX**3):
+            left = columns[KMER * chunk, number // RADIX**2]
+            middle = columns[KMER * chunk + 1, number // RADIX % RADIX]
+            right = columns[KMER * chunk + 2, number % RADIX]
             row = gradient[chunk, number]
             for k in range(len(row)):
                 left[k] += row[k]
@@ -289,44 +283,44 @@ def fold_tables(gradient: Floats, columns: Floats) -> None:
 
 
 @compile_kernel
-def take_columns(
-    columns: Floats, letters: Doubles, first: int, weights: Floats, offsets: Floats
-) -> None:
-    """Turn the gradient of the columns into that of one network's detectors and offsets."""
-    width, _, number = weights.shape
-    weights[:] = 0
-    offsets[:] = 0
-    for j in range(width):
-        for letter in range(len(letters)):
-            column = columns[j, letter, first : first + number]
-            for base in range(4):
-                share = np.float32(letters[letter, base])
-                for k in range(number):
-                    weights[j, base, k] += share * column[k]
-            if j == 0:
-                for k in range(number):
-                    offsets[k] += column[k]
+def take_columns(columns: Floats, letters: Doubles, weights: Floats, offsets: Floats) -> None:
+    """Turn the gradient of the columns into that of detectors and offsets, which is added to."""
+    networks, width, _, number = weights.shape
+    for network in range(networks):
+        first = network * number
+        for j in range(width):
+            for letter in range(RADIX):
+                column = columns[j, letter]
+                for base in range(4):
+                    share = np.float32(letters[letter, base])
+                    if share != 0:
+                        cells = weights[network, j, base]
+                        for k in range(number):
+                            cells[k] += share * column[first + k]
+                if j == 0:
+                    for k in range(number):
+                        offsets[network, k] += column[first + k]
 
 
 @compile_kernel
-def _count_pairs(codes: Codes, width: int, radix: int) -> Counts:
+def _count_pairs(codes: Codes, width: int) -> Counts:
     """Count, for each place j of a window and distance d, the letters at j and j + d."""
     places = codes.shape[1] - width + 1
     # First for j = 0, and what each further j has more than the one before it; then summed up.
-    counts = np.zeros((width, width, radix * radix), dtype=np.int32)
+    counts = np.zeros((width, width, RADIX * RADIX), dtype=np.int32)
     for row in range(len(codes)):
         for i in range(places):
-            letter = np.int64(codes[row, i]) * radix
+            letter = np.int64(codes[row, i]) * RADIX
             for d in range(width):
                 counts[0, d, letter + codes[row, i + d]] += 1
         for j in range(1, width):
             old, new = np.int64(codes[row, j - 1]), np.int64(codes[row, j - 1 + places])
             for d in range(width - j):
-                counts[j, d, old * radix + codes[row, j - 1 + d]] -= 1
-                counts[j, d, new * radix + codes[row, j - 1 + places + d]] += 1
+                counts[j, d, old * RADIX + codes[row, j - 1 + d]] -= 1
+                counts[j, d, new * RADIX + codes[row, j - 1 + places + d]] += 1
     for j in range(1, width):
         for d in range(width):
-            for pair in range(radix * radix):
+            for pair in range(RADIX * RADIX):
                 counts[j, d, pair] += counts[j - 1, d, pair]
     return counts
 
@@ -337,22 +331,22 @@ def measure_windows(codes: Codes, letters: Doubles, centre: Doubles, covariance:
 
     Letters and pairs of them are counted, so both are exact. Rows are by place, then base.
     """
-    width, radix = len(centre) // 4, len(letters)
-    counts = _count_pairs(codes, width, radix)
+    width = len(centre) // 4
+    counts = _count_pairs(codes, width)
     total = np.float64(len(codes) * (codes.shape[1] - width + 1))
     for row in range(4 * width):
         j, base = row // 4, row % 4
         mean = 0.0
-        for letter in range(radix):
-            mean += counts[j, 0, letter * radix + letter] * letters[letter, base]
+        for letter in range(RADIX):
+            mean += counts[j, 0, letter * RADIX + letter] * letters[letter, base]
         centre[row] = mean / total
     for row in range(4 * width):
         for column in range(4 * (row // 4), 4 * width):
             j, d = row // 4, column // 4 - row // 4
             product = 0.0
-            for pair in range(radix * radix):
+            for pair in range(RADIX * RADIX):
                 if counts[j, d, pair]:
-                    share = letters[pair // radix, row % 4] * letters[pair % radix, column % 4]
+                    share = letters[pair // RADIX, row % 4] * letters[pair % RADIX, column % 4]
                     product += counts[j, d, pair] * share
             covariance[row, column] = product / total - centre[row] * centre[column]
             covariance[column, row] = covariance[row, column]

@@ -20,6 +20,7 @@ from seqcnn.engine.kernels import (
     Logits,
     Sums,
     Work,
+    copy_row,
     finish,
     keep_larger,
     make_work,
@@ -32,8 +33,9 @@ from seqcnn.genome import Haplotypes
 __all__ = ["score_haplotypes"]
 
 _BLOCK = 32
-_CELLS = 1 << 20  # scores of a stretch of contig that are held at a time
-_WINDOWS = 8  # or of so many lengths of a window, where that is more
+_CELLS = 1 << 20  # scores of a stretch of contig that are held at a time,
+_WINDOWS = 8  # or those of so many windows, where that is more,
+_MOST_CELLS = 1 << 23  # as long as they are no more than this
 _ROWS = 128
 
 
@@ -69,9 +71,9 @@ def score_haplotypes(
         _fill_stretch(contig, lanes, work, stretch)
         while done < stop:
             rows = min(_ROWS, stop - done)
-            best[:rows] = LOWEST
-            total[:rows] = 0
             for row in range(rows):
+                for k in range(best.shape[1]):
+                    best[row, k], total[row, k] = LOWEST, 0
                 _pool_pieces(windows, done + row, inner, lanes, stretch, best[row], total[row])
                 _pool_rest(
                     contig, windows, done + row, length, lanes, work, rest, best[row], total[row]
@@ -105,7 +107,7 @@ class _Stretch(NamedTuple):
 @compile_kernel
 def _make_stretch(length: int, lanes: Lanes) -> _Stretch:
     number = lanes.tables.shape[2]
-    most = max(_WINDOWS * length, _CELLS // number)
+    most = max(_CELLS // number, min(_WINDOWS * length, _MOST_CELLS // number), 2 * length)
     return _Stretch(
         np.zeros(2, dtype=np.int64),
         np.empty(most + lanes.kmer * len(lanes.tables), dtype=np.int32),
@@ -140,7 +142,7 @@ def _fill_stretch(contig: NDArray[np.uint8], lanes: Lanes, work: Work, stretch: 
     number_kmers(contig, stretch.bounds[0], lanes.kmer, kmers)
     fill_track(kmers, lanes, work, scores, stretch.sums)
     for block in range(size // _BLOCK):
-        blocks[block] = scores[block * _BLOCK]
+        copy_row(scores[block * _BLOCK], blocks[block])
         for p in range(block * _BLOCK + 1, (block + 1) * _BLOCK):
             keep_larger(blocks[block], scores[p])
 
@@ -244,7 +246,8 @@ def _pool_rest(
         if not (is_contig and rest.known[side] and rest.places[side] == there):
             low = -lanes.padding if side == 0 else inner
             _cut(contig, windows, i, length, low, low + lanes.padding + width - 1, rest.codes)
-            rest.best[side], rest.total[side] = LOWEST, 0
+            for k in range(len(best)):
+                rest.best[side, k], rest.total[side, k] = LOWEST, 0
             _pool_codes(rest, lanes.padding, lanes, work, rest.best[side], rest.total[side])
             rest.places[side], rest.known[side] = there, is_contig
         keep_larger(best, rest.best[side])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from seqcnn.architectures.layers import Layer
 from seqcnn.architectures.stacked import norm_moments
-from seqcnn.engine.settling import Strip
+from seqcnn.engine.settling import Strip, sum_positions
 
 __all__ = ["DeltaHead", "pool_changes"]
 
@@ -135,8 +135,7 @@ def pool_changes(kind: str, strip: Strip, rows: Tensor, trunk: Tensor) -> Strip 
     if "max" in kind:
         parts.append(_change_of_max(strip, rows, trunk))
     if "mean" in kind:
-        total = strip.delta.sum(dim=1, dtype=torch.float64)
-        parts.append((total / trunk.shape[1]).float())
+        parts.append((sum_positions(strip.delta) / trunk.shape[1]).float())
     return torch.cat(parts, dim=1)
 
 

@@ -5,7 +5,7 @@ sequence; `best` (lanes,), the largest scores so far; `total` (lanes,), the sum 
 so far. `seqcnn.engine.detectors` describes the integers and the lanes.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ __all__ = [
     "Work",
     "add_activations",
     "add_scores",
+    "copy_row",
     "finish",
     "keep_larger",
     "make_work",
@@ -102,6 +103,13 @@ def add_scores(
             left = np.int32(tables[i, a, k] + tables[i + 1, b, k])
             right = np.int32(tables[i + 2, c, k] + tables[i + 3, d, k])
             scores[k] += np.int32(left + right)
+
+
+@compile_kernel
+def copy_row(row: NDArray[Any], out: NDArray[Any]) -> None:
+    """Copy numbers; numba's own assignment of arrays takes seconds to compile."""
+    for k in range(len(row)):
+        out[k] = row[k]
 
 
 @compile_kernel
@@ -234,7 +242,7 @@ def _activate_row(best: Integers, row: int, scale: Scale, work: Work) -> None:
 @compile_kernel
 def _fill_units(weights: Logits, bias: Logits, features: Logits, units: Logits) -> None:
     """Compute the hidden layer, all of its units at a time."""
-    units[:] = bias
+    copy_row(bias, units)
     for j in range(len(weights)):
         value = features[j]
         for i in range(len(units)):

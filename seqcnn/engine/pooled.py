@@ -20,6 +20,7 @@ from seqcnn.engine.kernels import (
     Work,
     add_activations,
     add_scores,
+    copy_row,
     finish,
     make_work,
     number_kmers,
@@ -115,14 +116,15 @@ def fill_track(kmers: Integers, lanes: Lanes, work: Work, scores: Integers, sums
     tables, kmer, scale, has_mean = lanes.tables, lanes.kmer, lanes.scale, lanes.has_mean
     wholes, powers, exponents = work.wholes, work.powers, work.exponents
     bits, rounded, active = work.sums, work.rounded, work.active
-    active[:] = 0
+    for k in range(len(active)):
+        active[k] = 0
     for p in range(len(scores)):
         add_scores(tables, kmer, kmers, p, scores[p])
         if has_mean:
-            sums[p] = active
+            copy_row(active, sums[p])
             add_activations(scores[p], scale, active, wholes, powers, exponents, bits, rounded)
     if has_mean:
-        sums[len(scores)] = active
+        copy_row(active, sums[len(scores)])
 
 
 @compile_kernel
@@ -206,4 +208,4 @@ def _resum(
 def _repeat(values: NDArray[Any], number: int) -> None:
     """Copy the first of four equal parts into the others."""
     for copy in range(1, 4):
-        values[copy * number : (copy + 1) * number] = values[:number]
+        copy_row(values[:number], values[copy * number : (copy + 1) * number])

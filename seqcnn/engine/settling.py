@@ -30,6 +30,8 @@ __all__ = [
 LINEAR, RELU, EXPONENTIAL = 0, 1, 2
 MAX, MEAN = 0, 1
 
+_NEAR = 2048  # numbers
+
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
@@ -114,21 +116,26 @@ def _settle_by_loops(
     geometry: Geometry,
     out: Floats,
 ) -> None:
-    width, positions, channels = out.shape[1], reference.shape[1], out.shape[2]
-    longest = (width - 1) * geometry.pool_stride + geometry.pool_size
+    positions, channels = reference.shape[1], out.shape[2]
+    # A part of the outputs at a time, whose scores stay in the nearest cache.
+    some = 1 + _NEAR // (channels * geometry.pool_stride)
+    longest = (some - 1) * geometry.pool_stride + geometry.pool_size
     scores = np.empty((longest, channels), dtype=np.float32)
-    for m in range(len(out)):
-        first = places.outputs[m] * geometry.pool_stride - geometry.pool_padding
-        begin, end = max(first, 0), min(first + longest, positions)
-        old = reference[places.row[m], begin:end]
-        new = scores[: end - begin]
-        new[:] = old
-        shift = places.inputs[m] - begin * geometry.stride + geometry.padding
-        _add_products(products, which[m], shift, geometry, new)
-        if geometry.pool_size == 1:
-            _subtract_activated(new, old, geometry, out[m])
-        else:
-            _subtract_pooled(new, old, first - begin, geometry, out[m])
+    for m in range(out.shape[0]):
+        for u in range(0, out.shape[1], some):
+            part = out[m, u : u + some]
+            first = (places.outputs[m] + u) * geometry.pool_stride - geometry.pool_padding
+            last = first + (len(part) - 1) * geometry.pool_stride + geometry.pool_size
+            begin, end = max(first, 0), min(last, positions)
+            old = reference[places.row[m], begin:end]
+            new = scores[: end - begin]
+            new[:] = old
+            shift = places.inputs[m] - begin * geometry.stride + geometry.padding
+            _add_products(products, which[m], shift, geometry, new)
+            if geometry.pool_size == 1:
+                _subtract_activated(new, old, geometry, part)
+            else:
+                _subtract_pooled(new, old, first - begin, geometry, part)
 
 
 @compile_kernel
@@ -209,6 +216,24 @@ def add_strip(strip: Strip, more: Strip) -> None:
         return
     starts = strip.start.numpy(), more.start.numpy()
     _add_by_loops(*starts, strip.delta.numpy(), more.delta.numpy())
+
+
+def sum_positions(delta: Tensor) -> Tensor:
+    """Sum changes (M, w, channels) over the positions, in float64."""
+    if delta.is_cuda:
+        return delta.sum(dim=1, dtype=torch.float64)
+    total = torch.zeros((delta.shape[0], delta.shape[2]), dtype=torch.float64)
+    _sum_by_loops(delta.numpy(), total.numpy())
+    return total
+
+
+@compile_kernel
+def _sum_by_loops(delta: Floats, total: NDArray[np.float64]) -> None:
+    # In the order of the positions: then zeros among them change no rounding.
+    for m in range(delta.shape[0]):
+        for u in range(delta.shape[1]):
+            for c in range(delta.shape[2]):
+                total[m, c] += delta[m, u, c]
 
 
 @compile_kernel

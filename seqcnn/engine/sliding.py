@@ -22,6 +22,7 @@ from seqcnn.engine.kernels import (
     Sums,
     Work,
     add_activations,
+    copy_row,
     finish,
     keep_larger,
     make_work,
@@ -79,13 +80,13 @@ def _slide_maximum(scores: Integers, size: int, best: Integers) -> None:
     count, number = len(best) + size - 1, scores.shape[1]
     after = np.empty((count, number), dtype=np.int32)  # to the end of the position's block
     for p in range(count - 1, -1, -1):
-        after[p] = scores[p]
+        copy_row(scores[p], after[p])
         if p + 1 < count and (p + 1) % size:
             keep_larger(after[p], after[p + 1])
     before = np.empty(number, dtype=np.int32)  # from the beginning of the position's block
     for p in range(count):
         if p % size == 0:
-            before[:] = scores[p]
+            copy_row(scores[p], before)
         keep_larger(before, scores[p])
         if p + 1 >= size:
             for k in range(number):
@@ -181,7 +182,7 @@ def _pool_state(state: Integers, spare: Integers, best: Integers) -> None:
     rows = len(state) // number
     kept = (rows + 1) // 2
     upper = state[kept * number :]
-    spare[: kept * number] = state[: kept * number]
+    copy_row(state[: kept * number], spare)
     while True:
         keep_larger(spare[: (rows - kept) * number], upper)
         if kept == 1:

@@ -60,7 +60,7 @@ class Work(NamedTuple):
     """(sides, rows, places)."""
     columns: Floats
     tables: Floats
-    """(sides, chunks, radix^3, lanes)."""
+    """(sides, chunks, 125, lanes)."""
     table_slopes: Floats
     column_slopes: Floats
     pooled: Floats

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from seqcnn.dna import UNKNOWN, Codes, reverse_complement
 from seqcnn.engine.bank import BankShape, bank_shape, read_row, write_row
-from seqcnn.engine.gradients import KMER, count_chunks, list_letters
+from seqcnn.engine.gradients import KMER, RADIX, count_chunks, list_letters
 from seqcnn.modelfile import ModelSpec
 from seqcnn.training.arrays import Batches, Form, State, Work
 from seqcnn.training.config import TrainingConfig, Weights
@@ -112,7 +112,7 @@ def _form(shape: BankShape, *, regression: bool) -> Form:
         has_mean=shape.has_mean,
         normalised=shape.normalised,
         regression=regression,
-        letters=list_letters(shape.unknown, shape.padding),
+        letters=list_letters(shape.unknown),
     )
 
 
@@ -139,7 +139,6 @@ def _state(seeded: Sequence[Seeded], shape: BankShape) -> State:
 def _work(shape: BankShape, nets: int, sides: int, batch: tuple[int, int]) -> Work:
     rows, length = batch
     lanes, chunks = nets * shape.number, count_chunks(shape.width)
-    radix = len(list_letters(shape.unknown, shape.padding))
     positions = length + 2 * shape.padding - shape.width + 1
     size, features = 4 * shape.width, shape.features
     normed = nets if shape.normalised else 0
@@ -150,10 +149,10 @@ def _work(shape: BankShape, nets: int, sides: int, batch: tuple[int, int]) -> Wo
     return Work(
         turned=np.empty((rows, length), dtype=np.uint8),
         kmers=np.empty((sides, rows, positions + KMER * (chunks - 1)), dtype=np.uint8),
-        columns=room(KMER * chunks, radix, lanes),
-        tables=room(sides, chunks, radix**KMER, lanes),
-        table_slopes=room(chunks, radix**KMER, lanes),
-        column_slopes=room(KMER * chunks, radix, lanes),
+        columns=room(KMER * chunks, RADIX, lanes),
+        tables=room(sides, chunks, RADIX**KMER, lanes),
+        table_slopes=room(chunks, RADIX**KMER, lanes),
+        column_slopes=room(KMER * chunks, RADIX, lanes),
         pooled=room(sides, 2, rows, lanes),
         winners=np.zeros((sides, rows, lanes), dtype=np.int32),
         highest_slopes=room(sides, rows, lanes),

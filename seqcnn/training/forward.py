@@ -102,7 +102,7 @@ def pool_lanes(codes: Codes, side: int, form: Form, work: Work) -> None:
     """Pool all lanes and write the features of each network."""
     kmers, tables, winners = work.kmers[side], work.tables[side], work.winners[side]
     pooled = work.pooled[side]
-    number_kmers(codes, form.padding, len(form.letters), kmers)
+    number_kmers(codes, form.padding, kmers)
     if form.has_mean:
         pool_means(kmers, tables, form.ceiling, pooled, winners, work.slopes[side])
     else:

@@ -1,7 +1,7 @@
-"""The head of a pooled network in training, forward and backward, for one network at a time.
+"""The heads of pooled networks in training, forward and backward.
 
-Arrays are (rows, features) of one network; sums over rows are taken in double precision, all
-sums in one fixed order.
+Arrays are (networks, rows, features). Each network is handled by itself, in the same order in
+any company; sums over rows are taken in double precision.
 """
 
 import math
@@ -11,22 +11,26 @@ from numpy.typing import NDArray
 
 from seqcnn.engine.bank import EPSILON, MOMENTUM
 from seqcnn.engine.compiled import compile_kernel
+from seqcnn.engine.gradients import exponential
 
 __all__ = [
+    "activate",
     "drop",
     "loss_and_slopes",
     "measure_features",
     "normalise",
-    "rectify",
+    "note_moments",
     "slope_of_inputs",
     "slope_of_norm",
-    "slope_of_rectified",
+    "slope_of_pooled",
     "slope_of_weights",
     "weigh",
 ]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Keys = NDArray[np.uint32]
 
 BEND = 0.3
 """Error of a regression, in standard deviations of the target, beyond which the loss grows no
@@ -34,206 +38,289 @@ longer with its square: assays have outliers, and those must not rule."""
 
 
 @compile_kernel
-def measure_features(features: Floats, moments: Floats, running: Floats) -> None:
-    """Measure mean and variance (2, features) of a batch, and note them in the running ones."""
-    rows, number = features.shape
-    means, squares = np.zeros(number, dtype=np.float64), np.zeros(number, dtype=np.float64)
-    for row in range(rows):
-        values = features[row]
-        for f in range(number):
-            means[f] += values[f]
-    for f in range(number):
-        means[f] /= rows
-    for row in range(rows):
-        values = features[row]
-        for f in range(number):
-            squares[f] += (values[f] - means[f]) ** 2
-    unbiased = 1.0 / max(rows - 1, 1)
-    for f in range(number):
-        moments[0, f], moments[1, f] = means[f], squares[f] / rows
-        running[0, f] += np.float32(MOMENTUM) * (moments[0, f] - running[0, f])
-        running[1, f] += np.float32(MOMENTUM) * (np.float32(squares[f] * unbiased) - running[1, f])
+def activate(
+    pooled: Floats, positions: int, ceiling: float, features: Floats, slopes: Floats
+) -> None:
+    """Turn what was pooled (2, rows, lanes) into features (networks, rows, features).
+
+    Parameters
+    ----------
+    positions
+        What sums are divided by.
+    ceiling
+        Largest exponent of the activation; 0 for ReLU.
+    slopes
+        Of the activation at the largest score (rows, lanes).
+    """
+    networks, rows, number = features.shape
+    has_mean = networks * number > pooled.shape[2]
+    lanes = pooled.shape[2] // networks
+    top, zero, share = np.float32(ceiling), np.float32(0), np.float32(1 / positions)
+    for network in range(networks):
+        first = network * lanes
+        for row in range(rows):
+            best, out, slope = pooled[0, row], features[network, row], slopes[row]
+            if ceiling == 0:
+                for k in range(lanes):
+                    out[k] = max(best[first + k], zero)
+                    slope[first + k] = np.float32(best[first + k] > zero)
+            else:
+                for k in range(lanes):
+                    out[k] = exponential(min(best[first + k], top))
+                    slope[first + k] = out[k] if best[first + k] <= top else zero
+            if has_mean:
+                for k in range(lanes):
+                    out[lanes + k] = pooled[1, row, first + k] * share
 
 
 @compile_kernel
-def normalise(features: Floats, moments: Floats, norm: Floats, out: Floats) -> None:
-    """Bring features to mean 0 and variance 1, then apply gain and shift (2, features)."""
-    number = features.shape[1]
+def slope_of_pooled(slopes: Floats, positions: int, highest: Floats, means: Floats) -> None:
+    """Hand the gradient of the features on: to the largest scores, and to every score.
+
+    Parameters
+    ----------
+    slopes
+        Gradient of the features (networks, rows, features).
+    highest
+        Slopes at the largest scores (rows, lanes), which are multiplied.
+    means
+        Filled with what each score's slope is to be multiplied with (rows, lanes).
+    """
+    networks, rows, number = slopes.shape
+    lanes, share = highest.shape[1] // networks, np.float32(1 / positions)
+    for network in range(networks):
+        first = network * lanes
+        for row in range(rows):
+            slope, of_highest, of_mean = slopes[network, row], highest[row], means[row]
+            for k in range(lanes):
+                of_highest[first + k] *= slope[k]
+            if number > lanes:
+                for k in range(lanes):
+                    of_mean[first + k] = slope[lanes + k] * share
+
+
+@compile_kernel
+def measure_features(features: Floats, moments: Floats) -> None:
+    """Measure mean and variance (networks, 2, features) over the rows."""
+    networks, rows, number = features.shape
+    for network in range(networks):
+        means, squares = np.zeros(number, dtype=np.float64), np.zeros(number, dtype=np.float64)
+        for row in range(rows):
+            values = features[network, row]
+            for f in range(number):
+                means[f] += values[f]
+        for f in range(number):
+            means[f] /= rows
+        for row in range(rows):
+            values = features[network, row]
+            for f in range(number):
+                squares[f] += (values[f] - means[f]) ** 2
+        for f in range(number):
+            moments[network, 0, f] = means[f]
+            moments[network, 1, f] = squares[f] / rows
+
+
+@compile_kernel
+def note_moments(moments: Floats, count: int, stopped: Flags, running: Floats) -> None:
+    """Note mean and variance (networks, 2, ...) of `count` values in the running ones."""
+    share, unbiased = np.float32(MOMENTUM), np.float32(count / max(count - 1, 1))
+    for network in range(len(moments)):
+        if not stopped[network]:
+            for f in range(moments.shape[2]):
+                mean, variance = moments[network, 0, f], moments[network, 1, f] * unbiased
+                running[network, 0, f] += share * (mean - running[network, 0, f])
+                running[network, 1, f] += share * (variance - running[network, 1, f])
+
+
+@compile_kernel
+def normalise(
+    features: Floats, moments: Floats, gain: Floats, shift: Floats, out: Floats
+) -> None:
+    """Bring features to mean 0 and variance 1, then apply gain and shift."""
+    networks, rows, number = features.shape
     scale = np.empty(number, dtype=np.float32)
-    for f in range(number):
-        scale[f] = norm[0, f] / math.sqrt(moments[1, f] + EPSILON)
-    for row in range(len(features)):
+    for network in range(networks):
+        mean, added = moments[network, 0], shift[network]
         for f in range(number):
-            out[row, f] = (features[row, f] - moments[0, f]) * scale[f] + norm[1, f]
+            scale[f] = gain[network, f] / math.sqrt(moments[network, 1, f] + EPSILON)
+        for row in range(rows):
+            values, cells = features[network, row], out[network, row]
+            for f in range(number):
+                cells[f] = (values[f] - mean[f]) * scale[f] + added[f]
 
 
 @compile_kernel
-def drop(features: Floats, key: int, share: float) -> None:
-    """Drop a share of the features; see `seqcnn.engine.bank.keep_features`."""
-    number = features.shape[1]
-    least, factor = np.uint32(share * 2.0**32), np.float32(1 / (1 - share))
+def drop(features: Floats, keys: Keys, shares: Doubles) -> None:
+    """Drop a share of each network's features; see `seqcnn.engine.bank.keep_features`."""
+    networks, rows, number = features.shape
     step, first, second = np.uint32(0x9E3779B1), np.uint32(0x7FEB352D), np.uint32(0x846CA68B)
     half, other = np.uint32(16), np.uint32(15)
-    for row in range(len(features)):
-        start = np.uint32(row * number)
-        for f in range(number):
-            # Each result is cut to 32 bits by name: the compiler would go on with 64.
-            mixed = np.uint32(np.uint32(np.uint32(start + np.uint32(f)) * step) + np.uint32(key))
-            mixed = np.uint32(np.uint32(mixed ^ np.uint32(mixed >> half)) * first)
-            mixed = np.uint32(np.uint32(mixed ^ np.uint32(mixed >> other)) * second)
-            mixed = np.uint32(mixed ^ np.uint32(mixed >> half))
-            features[row, f] *= factor if mixed >= least else np.float32(0)
+    for network in range(networks):
+        share, key = shares[network], keys[network]
+        if share == 0:
+            continue
+        least, factor = np.uint32(share * 2.0**32), np.float32(1 / (1 - share))
+        for row in range(rows):
+            start, values = np.uint32(row * number), features[network, row]
+            for f in range(number):
+                # Each result is cut to 32 bits by name: the compiler would go on with 64.
+                mixed = np.uint32(np.uint32(np.uint32(start + np.uint32(f)) * step) + key)
+                mixed = np.uint32(np.uint32(mixed ^ np.uint32(mixed >> half)) * first)
+                mixed = np.uint32(np.uint32(mixed ^ np.uint32(mixed >> other)) * second)
+                mixed = np.uint32(mixed ^ np.uint32(mixed >> half))
+                values[f] *= factor if mixed >= least else np.float32(0)
 
 
 @compile_kernel
 def weigh(features: Floats, weights: Floats, bias: Floats, out: Floats) -> None:
-    """Apply a dense layer (outputs, inputs): eight partial sums, as many as a processor adds."""
-    inputs = features.shape[1]
+    """Apply dense layers (networks, outputs, inputs): eight sums, as many as are added at once."""
+    networks, rows, inputs = features.shape
     whole = inputs // 8 * 8
     sums = np.empty(8, dtype=np.float32)
-    for row in range(len(features)):
-        for output in range(len(weights)):
-            left, right = features[row], weights[output]
-            for lane in range(8):
-                sums[lane] = 0
-            for i in range(0, whole, 8):
+    for network in range(networks):
+        for row in range(rows):
+            left = features[network, row]
+            for output in range(weights.shape[1]):
+                right = weights[network, output]
                 for lane in range(8):
-                    sums[lane] += left[i + lane] * right[i + lane]
-            for i in range(whole, inputs):
-                sums[i - whole] += left[i] * right[i]
-            total = ((sums[0] + sums[4]) + (sums[1] + sums[5])) + (
-                (sums[2] + sums[6]) + (sums[3] + sums[7])
-            )
-            out[row, output] = total + bias[output]
-
-
-@compile_kernel
-def rectify(features: Floats) -> None:
-    """Set what is below 0 to 0."""
-    for row in range(len(features)):
-        for f in range(features.shape[1]):
-            features[row, f] = max(features[row, f], np.float32(0))
+                    sums[lane] = 0
+                for i in range(0, whole, 8):
+                    for lane in range(8):
+                        sums[lane] += left[i + lane] * right[i + lane]
+                for i in range(whole, inputs):
+                    sums[i - whole] += left[i] * right[i]
+                total = ((sums[0] + sums[4]) + (sums[1] + sums[5])) + (
+                    (sums[2] + sums[6]) + (sums[3] + sums[7])
+                )
+                out[network, row, output] = total + bias[network, output]
 
 
 @compile_kernel
 def slope_of_weights(features: Floats, slopes: Floats, weights: Floats, bias: Floats) -> None:
-    """Add a dense layer's gradient to that of its weights and bias.
+    """Add dense layers' gradients to those of their weights and biases.
 
     Parameters
     ----------
     features
-        What went in (rows, inputs).
+        What went in (networks, rows, inputs).
     slopes
-        Gradient of what came out (rows, outputs).
+        Gradient of what came out (networks, rows, outputs).
     weights, bias
         Their gradients, which are added to.
     """
-    for row in range(len(features)):
-        values = features[row]
-        for output in range(len(weights)):
-            slope = slopes[row, output]
-            cells = weights[output]
-            for i in range(len(cells)):
-                cells[i] += slope * values[i]
-            bias[output] += slope
+    networks, rows, inputs = features.shape
+    for network in range(networks):
+        for row in range(rows):
+            values = features[network, row]
+            for output in range(weights.shape[1]):
+                slope, cells = slopes[network, row, output], weights[network, output]
+                for i in range(inputs):
+                    cells[i] += slope * values[i]
+                bias[network, output] += slope
 
 
 @compile_kernel
 def slope_of_inputs(slopes: Floats, weights: Floats, out: Floats) -> None:
-    """Carry the gradient (rows, outputs) back through a dense layer: (rows, inputs)."""
-    for row in range(len(slopes)):
-        cells = out[row]
-        for i in range(len(cells)):
-            cells[i] = 0
-        for output in range(len(weights)):
-            slope, factors = slopes[row, output], weights[output]
-            for i in range(len(cells)):
-                cells[i] += slope * factors[i]
-
-
-@compile_kernel
-def slope_of_rectified(features: Floats, slopes: Floats) -> None:
-    """Set the gradient to 0 where what came out of `rectify` is 0."""
-    for row in range(len(features)):
-        for f in range(features.shape[1]):
-            if features[row, f] <= 0:
-                slopes[row, f] = 0
+    """Carry the gradient of what came out of dense layers back: (networks, rows, inputs)."""
+    networks, rows, inputs = out.shape
+    for network in range(networks):
+        for row in range(rows):
+            cells = out[network, row]
+            for i in range(inputs):
+                cells[i] = 0
+            for output in range(weights.shape[1]):
+                slope, factors = slopes[network, row, output], weights[network, output]
+                for i in range(inputs):
+                    cells[i] += slope * factors[i]
 
 
 @compile_kernel
 def slope_of_norm(
-    features: Floats, moments: Floats, gain: Floats, own: Floats, slopes: Floats
+    features: Floats, moments: Floats, gain: Floats, own: tuple[Floats, Floats], slopes: Floats
 ) -> None:
     """Turn the gradient of normalised features into that of the features, in place.
 
     Parameters
     ----------
     own
-        Gradients of gain and shift (2, features), which are added to.
+        Gradients of gain and shift (networks, features), which are added to.
     """
-    rows, number = features.shape
-    root = np.empty(number, dtype=np.float32)
-    sums = np.zeros((2, number), dtype=np.float64)
-    for f in range(number):
-        root[f] = 1 / math.sqrt(moments[1, f] + EPSILON)
-    for row in range(rows):
-        for f in range(number):
-            sums[0, f] += slopes[row, f]
-            sums[1, f] += slopes[row, f] * ((features[row, f] - moments[0, f]) * root[f])
-    for f in range(number):
-        own[0, f] += sums[1, f]
-        own[1, f] += sums[0, f]
+    networks, rows, number = features.shape
+    root, scale = np.empty(number, dtype=np.float32), np.empty(number, dtype=np.float32)
     level, tilt = np.empty(number, dtype=np.float32), np.empty(number, dtype=np.float32)
-    for f in range(number):
-        level[f], tilt[f] = sums[0, f] / rows, sums[1, f] / rows
-    for row in range(rows):
+    for network in range(networks):
+        mean = moments[network, 0]
+        added, weighed = np.zeros(number, dtype=np.float64), np.zeros(number, dtype=np.float64)
         for f in range(number):
-            centred = (features[row, f] - moments[0, f]) * root[f]
-            slopes[row, f] = (slopes[row, f] - level[f] - centred * tilt[f]) * (gain[f] * root[f])
+            root[f] = 1 / math.sqrt(moments[network, 1, f] + EPSILON)
+            scale[f] = gain[network, f] * root[f]
+        for row in range(rows):
+            values, slope = features[network, row], slopes[network, row]
+            for f in range(number):
+                added[f] += slope[f]
+                weighed[f] += slope[f] * ((values[f] - mean[f]) * root[f])
+        for f in range(number):
+            own[0][network, f] += weighed[f]
+            own[1][network, f] += added[f]
+            level[f], tilt[f] = added[f] / rows, weighed[f] / rows
+        for row in range(rows):
+            values, slope = features[network, row], slopes[network, row]
+            for f in range(number):
+                centred = (values[f] - mean[f]) * root[f]
+                slope[f] = (slope[f] - level[f] - centred * tilt[f]) * scale[f]
 
 
 @compile_kernel
 def loss_and_slopes(
-    logits: Floats, targets: Floats, regression: bool, slopes: Floats
-) -> tuple[float, int]:
-    """Sum the loss over the labels that are there, count them, and give the sum's gradient.
+    logits: Floats, targets: Floats, regression: bool, slopes: Floats, losses: Doubles
+) -> None:
+    """Measure each network's mean loss over the labels that are there, and its gradient.
 
     Parameters
     ----------
     logits
-        (strands, rows, tasks): the larger strand's counts; equal ones share the gradient.
+        (sides, networks, rows, tasks): the larger strand's counts; equal ones share the gradient.
     targets
         (rows, tasks), NaN where a label is missing.
     slopes
-        Gradient of the sum (strands, rows, tasks).
+        Gradient of the mean loss (sides, networks, rows, tasks).
+    losses
+        Filled in (networks,).
     """
-    strands, rows, tasks = logits.shape
-    total, known = 0.0, 0
+    sides, networks, rows, tasks = logits.shape
+    known = 0
     for row in range(rows):
         for task in range(tasks):
-            target = float(targets[row, task])
-            logit = float(logits[0, row, task])
-            if strands == 2:
-                logit = max(logit, float(logits[1, row, task]))
-            slope = 0.0
-            if not math.isnan(target):
-                known += 1
-                error = logit - target
-                if not regression:
-                    small = math.exp(-abs(logit))
-                    total += max(logit, 0.0) - logit * target + math.log1p(small)
-                    slope = (1.0 if logit >= 0 else small) / (1 + small) - target
-                elif abs(error) < BEND:
-                    total += error * error / (2 * BEND)
-                    slope = error / BEND
-                else:
-                    total += abs(error) - BEND / 2
-                    slope = 1.0 if error > 0 else -1.0
-            if strands == 1:
-                slopes[0, row, task] = slope
-            else:
-                difference = logits[0, row, task] - logits[1, row, task]
-                share = 0.5 if difference == 0 else (1.0 if difference > 0 else 0.0)
-                slopes[0, row, task] = slope * share
-                slopes[1, row, task] = slope * (1 - share)
-    return total, known
+            known += 0 if math.isnan(targets[row, task]) else 1
+    share = 1 / max(known, 1)
+    for network in range(networks):
+        total = 0.0
+        for row in range(rows):
+            for task in range(tasks):
+                logit = np.float64(logits[0, network, row, task])
+                if sides == 2:
+                    logit = max(logit, np.float64(logits[1, network, row, task]))
+                loss, slope = _loss_of(logit, np.float64(targets[row, task]), regression)
+                total += loss
+                slopes[0, network, row, task] = slope * share
+                if sides == 2:
+                    difference = logits[0, network, row, task] - logits[1, network, row, task]
+                    part = 0.5 if difference == 0 else (1.0 if difference > 0 else 0.0)
+                    slopes[0, network, row, task] = slope * share * part
+                    slopes[1, network, row, task] = slope * share * (1 - part)
+        losses[network] = total * share
+
+
+@compile_kernel
+def _loss_of(logit: float, target: float, regression: bool) -> tuple[float, float]:
+    """Give the loss of one label, and its slope: 0 where the label is missing."""
+    if math.isnan(target):
+        return 0.0, 0.0
+    error = logit - target
+    if not regression:
+        small = math.exp(-abs(logit))
+        loss = max(logit, 0.0) - logit * target + math.log1p(small)
+        return loss, (1.0 if logit >= 0 else small) / (1 + small) - target
+    if abs(error) < BEND:
+        return error * error / (2 * BEND), error / BEND
+    return abs(error) - BEND / 2, 1.0 if error > 0 else -1.0

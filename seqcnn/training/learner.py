@@ -37,7 +37,9 @@ class Seeded:
         """Draw the seeds of a job from its stream."""
         dropout_seed, seed = (int(rng.integers(2**62)) for _ in range(2))
         spec = job.spec
-        return cls(job, build_network(spec.config, tasks=len(spec.tasks), seed=seed), dropout_seed)
+        network = build_network(spec.config, tasks=len(spec.tasks), length=spec.length, seed=seed)
+        network.unknown = spec.unknown
+        return cls(job, network, dropout_seed)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqcnn.engine.devices import count_threads, keep_freed_memory
+from seqcnn.engine.devices import count_threads, keep_freed_memory, use_full_precision
 from seqcnn.errors import ConfigError
 from seqcnn.modelfile import ModelSpec
 from seqcnn.splits import Split
@@ -127,6 +127,8 @@ def train_many(
     """
     settled = [_settle(job) for job in jobs]
     keep_freed_memory()
+    if device.type == "cuda":
+        use_full_precision()
     given_up = threading.Event()
 
     def advance(steps: int) -> None:
