@@ -1,6 +1,7 @@
 # make demo    train on real binding sites, score real variants, draw the motif (2-4 minutes)
 # make test    the tests            make lint      ruff, mypy, import layers, snakefmt
 # make format  reformat the code    make coverage  the tests, with the lines they miss
+# make bench   speed against peers (half an hour; makes environments of their own for them)
 # make clean   remove what was made (make distclean: the environment too)
 #
 # The environment .venv is made when it is needed, and again when its description changes.
@@ -21,7 +22,7 @@ BIN := $(VENV)/bin
 DESCRIPTION := pyproject.toml constraints.txt
 PIP_INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check $(PIP_OPTIONS) -c constraints.txt
 
-.PHONY: help demo test coverage lint format clean distclean
+.PHONY: help demo test coverage lint format bench clean distclean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
@@ -88,6 +89,11 @@ format: $(VENV)/.development
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt workflows
+
+# ---- speed ----
+
+bench: $(VENV)/.development
+	$(BIN)/python -m benchmarks
 
 # ---- removal ----
 
