@@ -199,21 +199,24 @@ def finish(best: Integers, total: Sums, count: int, lanes: Lanes, out: Logits) -
         Takes the logits (n, tasks).
     """
     work = make_work(lanes, 1)
-    active, features, units = work.active, work.features, work.units
+    scores, active, features, units = work.scores, work.active, work.features, work.units
+    wholes, powers, exponents = work.wholes, work.powers, work.exponents
+    sums, rounded, scale = work.sums, work.rounded, lanes.scale
     first, first_bias = lanes.hidden_weights, lanes.hidden_bias
     last, last_bias = lanes.output_weights, lanes.output_bias
-    number = best.shape[1] // lanes.strands
-    scale = lanes.scale
+    number, has_mean, larger = best.shape[1] // lanes.strands, lanes.has_mean, lanes.larger
     unit = 2.0**-scale.precision
     for row in range(len(best)):
-        _activate_row(best, row, scale, work)
+        for k in range(len(scores)):
+            scores[k], active[k] = best[row, k], 0
+        add_activations(scores, scale, active, wholes, powers, exponents, sums, rounded)
         for strand in range(lanes.strands):
-            lane = strand * number
-            highest = active[lane : lane + number]
+            highest = active[strand * number : (strand + 1) * number]
             for k in range(number):
                 features[k] = highest[k] * unit
-            if lanes.has_mean:
-                summed, means = total[row, lane : lane + number], features[number:]
+            if has_mean:
+                summed = total[row, strand * number : (strand + 1) * number]
+                means = features[number:]
                 for k in range(number):
                     means[k] = summed[k] * unit / count
             if len(first_bias):
@@ -222,21 +225,10 @@ def finish(best: Integers, total: Sums, count: int, lanes: Lanes, out: Logits) -
                 logit = _dot(last, task, units if len(first_bias) else features) + last_bias[task]
                 if strand == 0:
                     out[row, task] = logit
-                elif lanes.larger:
+                elif larger:
                     out[row, task] = max(out[row, task], logit)
                 else:
                     out[row, task] = (out[row, task] + logit) / 2
-
-
-@compile_kernel
-def _activate_row(best: Integers, row: int, scale: Scale, work: Work) -> None:
-    """Turn the scores of a row into activations, left in `work.active`."""
-    scores, active = work.scores, work.active
-    for k in range(len(scores)):
-        scores[k] = best[row, k]
-        active[k] = 0
-    wholes, powers, exponents = work.wholes, work.powers, work.exponents
-    add_activations(scores, scale, active, wholes, powers, exponents, work.sums, work.rounded)
 
 
 @compile_kernel

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from seqcnn.engine.compiled import compile_kernel
 from seqcnn.engine.detectors import Lanes
 from seqcnn.engine.kernels import (
+    LOWEST,
     Integers,
     Logits,
     Sums,
@@ -31,6 +32,8 @@ from seqcnn.engine.kernels import (
 from seqcnn.engine.pooled import fill_track
 
 __all__ = ["score_every_window"]
+
+_ROWS = 8  # as many as `_pool_state` takes at a time
 
 
 @compile_kernel
@@ -104,16 +107,16 @@ def _slide_left_end(
     total: Sums,
 ) -> None:
     """Pool the detectors that begin before each window; scores begin `padding` before `first`."""
-    padding, number = lanes.padding, scores.shape[1]
+    padding = lanes.padding
     lost = _exchange_for_unknown(lanes.columns[:padding])
-    state = np.empty((2, padding * number), dtype=np.int32)
-    spare = np.empty(padding * number, dtype=np.int32)
+    states = _make_states(padding, scores.shape[1])
     for step in range(1, len(best) + padding):
-        old, new = state[step % 2], state[1 - step % 2]
         start = first - padding + step  # of a window; the first ones only fill the state
-        _lose_base(contig, start - 1, scores[step - 1], lost, old, new)
+        letter = contig[start - 1] if 1 <= start <= len(contig) else np.uint8(4)
+        old, new = states[step % 2], states[1 - step % 2]
+        _lose_base(scores[step - 1], lost[letter], old, new)
         if step >= padding:
-            _pool_state(new, spare, best[step - padding])
+            _pool_state(new, best[step - padding])
             if lanes.has_mean:
                 _add_state(new, lanes, work, total[step - padding])
 
@@ -129,74 +132,80 @@ def _slide_right_end(
     total: Sums,
 ) -> None:
     """Pool the detectors that end after each window, the last window first."""
-    padding, number = lanes.padding, scores.shape[1]
-    width, windows = len(lanes.columns), len(best)
-    lost = _exchange_for_unknown(lanes.columns[width - padding :][::-1])
-    state = np.empty((2, padding * number), dtype=np.int32)
-    spare = np.empty(padding * number, dtype=np.int32)
-    for step in range(1, windows + padding):
-        old, new = state[step % 2], state[1 - step % 2]
-        window = windows - 1 + padding - step
-        _lose_base(contig, end + window, scores[len(scores) - step], lost, old, new)
+    padding = lanes.padding
+    lost = _exchange_for_unknown(lanes.columns[len(lanes.columns) - padding :][::-1])
+    states = _make_states(padding, scores.shape[1])
+    for step in range(1, len(best) + padding):
+        window = len(best) - 1 + padding - step
+        base = end + window
+        letter = contig[base] if 0 <= base < len(contig) else np.uint8(4)
+        old, new = states[step % 2], states[1 - step % 2]
+        _lose_base(scores[len(scores) - step], lost[letter], old, new)
         if step >= padding:
-            _pool_state(new, spare, best[window])
+            _pool_state(new, best[window])
             if lanes.has_mean:
                 _add_state(new, lanes, work, total[window])
 
 
 @compile_kernel
 def _exchange_for_unknown(columns: Integers) -> Integers:
-    """Give what a score gains (5, columns x lanes) when a base of a column becomes N."""
+    """Give what a score gains (5, columns, lanes) when a base of a column becomes N."""
     width, letters, number = columns.shape
-    gained = np.empty((letters, width * number), dtype=np.int32)
-    for i in range(width):
-        for letter in range(letters):
+    gained = np.empty((letters, width, number), dtype=np.int32)
+    for letter in range(letters):
+        for i in range(width):
             for k in range(number):
-                gained[letter, i * number + k] = columns[i, 4, k] - columns[i, letter, k]
+                gained[letter, i, k] = columns[i, 4, k] - columns[i, letter, k]
     return gained
 
 
 @compile_kernel
-def _lose_base(
-    contig: NDArray[np.uint8],
-    base: int,
-    entering: Integers,
-    lost: Integers,
-    old: Integers,
-    new: Integers,
-) -> None:
-    """Move the scores of detectors that have lost 1, 2, ... columns on by one base."""
-    change = lost[contig[base] if 0 <= base < len(contig) else np.uint8(4)]
-    for k in range(len(entering)):
-        new[k] = entering[k] + change[k]
-    # Views: an index that might be negative would keep the loop from going many at a time.
-    moved, rest = new[len(entering) :], change[len(entering) :]
-    for i in range(len(moved)):
-        moved[i] = old[i] + rest[i]
+def _make_states(padding: int, number: int) -> Integers:
+    """Make two lists (rows, lanes) of scores that have lost 1, 2, ... columns.
+
+    Rows that fill them up to a multiple of `_ROWS` are below every score, and stay so.
+    """
+    rows = -(-padding // _ROWS) * _ROWS
+    return np.full((2, rows, number), LOWEST, dtype=np.int32)
 
 
 @compile_kernel
-def _pool_state(state: Integers, spare: Integers, best: Integers) -> None:
-    """Keep the largest of each lane's scores, folding the list of them in half again and again."""
-    number = len(best)
-    rows = len(state) // number
-    kept = (rows + 1) // 2
-    upper = state[kept * number :]
-    copy_row(state[: kept * number], spare)
-    while True:
-        keep_larger(spare[: (rows - kept) * number], upper)
-        if kept == 1:
-            break
-        rows, kept = kept, (kept + 1) // 2
-        upper = spare[kept * number : rows * number]
-    keep_larger(best, spare[:number])
+def _lose_base(entering: Integers, lost: Integers, old: Integers, new: Integers) -> None:
+    """Let detectors lose one column more, and the entering ones their first."""
+    number = len(entering)
+    for k in range(number):
+        new[0, k] = entering[k] + lost[0, k]
+    # One long loop over all other rows goes many at a time; an index that might be negative, or
+    # rows of unknown distance, would keep it from that.
+    moved = new[1 : len(lost)].reshape((len(lost) - 1) * number)
+    before = old[: len(lost) - 1].reshape((len(lost) - 1) * number)
+    change = lost[1:].reshape((len(lost) - 1) * number)
+    for i in range(len(moved)):
+        moved[i] = before[i] + change[i]
+
+
+@compile_kernel
+def _pool_state(state: Integers, best: Integers) -> None:
+    """Keep the largest of each lane's scores (rows, lanes)."""
+    for r in range(0, len(state), _ROWS):
+        for k in range(len(best)):
+            best[k] = max(
+                best[k],
+                state[r, k],
+                state[r + 1, k],
+                state[r + 2, k],
+                state[r + 3, k],
+                state[r + 4, k],
+                state[r + 5, k],
+                state[r + 6, k],
+                state[r + 7, k],
+            )
 
 
 @compile_kernel
 def _add_state(state: Integers, lanes: Lanes, work: Work, total: Sums) -> None:
-    """Add the activations of each lane's scores."""
+    """Add the activations of all scores (rows, lanes)."""
     wholes, powers, exponents = work.wholes, work.powers, work.exponents
     scale, sums, rounded = lanes.scale, work.sums, work.rounded
-    for i in range(0, len(state), len(total)):
-        row = state[i : i + len(total)]
-        add_activations(row, scale, total, wholes, powers, exponents, sums, rounded)
+    for row in range(lanes.padding):
+        add_activations(state[row], scale, total, wholes, powers, exponents, sums, rounded)
