@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.catalogue import BENCHMARKS
 from benchmarks.figures import plot_growth, plot_ratios
 from benchmarks.machine import describe_machine
-from benchmarks.measuring import measure
+from benchmarks.measuring import Benchmark, measure
 from benchmarks.processes import THREADS
 from benchmarks.tables import write_table
 
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="little work, to see that all runs; writes to benchmarks/.work/quick",
+        help="little work, by default of some, to see that all runs; results in .work/quick",
     )
     options = parser.parse_args()
     unknown = sorted(set(options.names) - set(names))
@@ -40,7 +40,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     machine = describe_machine()
     for benchmark in BENCHMARKS:
-        if not options.names or benchmark.name in options.names:
+        if benchmark.name in options.names or _is_meant(benchmark, options):
             began = time.perf_counter()
             print(benchmark.name, file=sys.stderr)
             result = measure(benchmark, _WORK / benchmark.name, quick=options.quick)
@@ -49,6 +49,10 @@ def main() -> None:
             print(f"  {time.perf_counter() - began:.0f} s", file=sys.stderr)
     write_report(folder)
     print((folder / "results.md").read_text(encoding="utf-8"))
+
+
+def _is_meant(benchmark: Benchmark, options: argparse.Namespace) -> bool:
+    return not options.names and (benchmark.smoke or not options.quick)
 
 
 def write_report(folder: Path) -> None:

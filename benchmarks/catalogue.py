@@ -1,27 +1,26 @@
 """The benchmarks: what is prepared, who takes part, how much work, what is asked for."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.measuring import Benchmark, Peer, Sizes
-from benchmarks.processes import THREADS
+from benchmarks.preparations import (
+    DEEPBIND,
+    MB,
+    SNVS,
+    STEPS,
+    TRIAL_SNVS,
+    Prepare,
+    prepare_maps,
+    prepare_predictions,
+    prepare_scan,
+    prepare_training,
+    prepare_variants,
+    prepare_windows,
+)
 
 __all__ = ["BENCHMARKS"]
 
-Prepare = Callable[[Path, bool], dict[str, Any]]
-
-_BATCHES = (32, 64, 128, 256, 512)
-_QUICK_BATCHES = (64,)
 _BOTH = "both strands"
-
-_DEEPBIND = {"detectors": 16, "width": 24}
-
-
-def _batches(quick: bool, batches: tuple[int, ...] = _BATCHES) -> list[int]:
-    return list(_QUICK_BATCHES if quick else batches)
 
 
 def _same(run: int, trial: int) -> dict[str, Sizes]:
@@ -29,30 +28,6 @@ def _same(run: int, trial: int) -> dict[str, Sizes]:
 
 
 # --- maps --------------------------------------------------------------------------------------
-
-
-def _prepare_maps(
-    architecture: str,
-    values: dict[str, Any] | None = None,
-    *,
-    batches: tuple[int, ...] = _BATCHES,
-) -> Prepare:
-    def prepare(folder: Path, quick: bool) -> dict[str, Any]:
-        from benchmarks.data import draw_model, draw_sequences, write_models
-
-        length = 1000
-        codes = folder / "codes.npy"
-        np.save(codes, draw_sequences(200, length, seed=11))
-        model = draw_model(architecture, length=length, seed=12, values=values)
-        return {
-            **write_models(model, folder, "network"),
-            "codes": str(codes),
-            "threads": THREADS,
-            "batches": _batches(quick, batches),
-            "checked": [[0, 15], [490, 505], [length - 15, length]],
-        }
-
-    return prepare
 
 
 def _maps(
@@ -84,31 +59,12 @@ def _maps(
         ),
         growth=(most // 4 or 1, (most // 4 or 1) * 4, (most // 4 or 1) * 16),
         quick_growth=(fewest, 4 * fewest),
-        repeats=7 if most > 10 else 5,
+        growth_repeats=3 if most > 10 else 1,
+        smoke=name == "maps-deepbind",
     )
 
 
 # --- prediction --------------------------------------------------------------------------------
-
-
-def _prepare_predictions(architecture: str, length: int, values: dict[str, Any] | None) -> Prepare:
-    def prepare(folder: Path, quick: bool) -> dict[str, Any]:
-        from benchmarks.data import draw_model, draw_sequences, write_models
-
-        codes = folder / "codes.npy"
-        np.save(codes, draw_sequences(20_000, length, seed=21))
-        model = draw_model(architecture, length=length, seed=22, values=values)
-        config = model.spec.config
-        positions = length + config.width if architecture == "deepbind" else length
-        return {
-            **write_models(model, folder, "network"),
-            "codes": str(codes),
-            "threads": THREADS,
-            "batches": _batches(quick, (32, 64, 128, 256, 512, 1024)),
-            "flops": 2 * 2 * 4 * config.width * config.detectors * positions,
-        }
-
-    return prepare
 
 
 def _predict(
@@ -124,7 +80,7 @@ def _predict(
         f"predict-{architecture}-{length}",
         f"predict, {architecture}, {length} bp, {_BOTH}",
         "sequences",
-        _prepare_predictions(architecture, length, values),
+        prepare_predictions(architecture, length, values),
         Peer("seqcnn", f"{side}:Seqcnn", **_same(*sequences)),
         (
             Peer("plain batches", f"{side}:Plain", **_same(*others)),
@@ -135,7 +91,7 @@ def _predict(
                 environment="tangermeme",
             ),
             Peer(
-                "limit: matrix product of the convolution's operations",
+                "limit: matrix product of the same operations",
                 "benchmarks.sides.limits:MatrixProduct",
                 **_same(*others),
                 compared=False,
@@ -146,31 +102,12 @@ def _predict(
 
 # --- scan --------------------------------------------------------------------------------------
 
-_MB = 1_000_000
-
-
-def _prepare_scan(folder: Path, quick: bool) -> dict[str, Any]:
-    from benchmarks.data import draw_genome, draw_model, write_models
-
-    codes = folder / "contig.npy"
-    np.save(codes, draw_genome(5 * _MB, seed=31))
-    model = draw_model("deepbind", length=101, seed=32, values=_DEEPBIND)
-    return {
-        **write_models(model, folder, "network"),
-        "codes": str(codes),
-        "length": 101,
-        "threads": THREADS,
-        "batches": _batches(quick, (128, 256, 512, 1024, 2048)),
-        "flops": 2 * 2 * 4 * 24 * 16,
-    }
-
-
 _SCAN = Benchmark(
     "scan",
     f"scan, every 101-bp window of 5 Mb, deepbind 16 x 24, {_BOTH}",
     "windows",
-    _prepare_scan,
-    Peer("seqcnn", "benchmarks.sides.scan:Seqcnn", Sizes(5 * _MB, _MB // 4), Sizes(_MB, _MB // 4)),
+    prepare_scan,
+    Peer("seqcnn", "benchmarks.sides.scan:Seqcnn", Sizes(5 * MB, MB // 4), Sizes(MB, MB // 4)),
     (
         Peer(
             "window by window, plain batches, the best size",
@@ -179,60 +116,25 @@ _SCAN = Benchmark(
             aim=40,
         ),
         Peer(
-            "limit: matrix product of one convolution's operations",
+            "limit: matrix product of the same operations",
             "benchmarks.sides.limits:MatrixProduct",
-            **_same(5 * _MB, _MB),
+            **_same(5 * MB, MB),
             compared=False,
         ),
     ),
-    growth=(5 * _MB // 4, 5 * _MB, 20 * _MB),
-    quick_growth=(_MB // 4, _MB),
+    growth=(5 * MB // 4, 5 * MB, 20 * MB),
+    quick_growth=(MB // 4, MB),
+    smoke=True,
 )
 
 # --- variants ----------------------------------------------------------------------------------
-
-_SNVS = 20_000
-
-
-def _prepare_variants(contigs: int, size: int, growth: tuple[int, ...]) -> Prepare:
-    def prepare(folder: Path, quick: bool) -> dict[str, Any]:
-        from benchmarks.data import (
-            draw_genome,
-            draw_model,
-            write_fasta,
-            write_models,
-            write_variants,
-        )
-
-        bases = size // 10 if quick else size
-        genome = {f"chr{i + 1}": draw_genome(bases, seed=41 + i) for i in range(contigs)}
-        fasta = str(write_fasta(folder / "genome.fa", genome))
-        cases = {}
-        for case, length in (("timed", 1000), ("checked", 1001)):
-            model = draw_model("deepbind", length=length, seed=42, values=_DEEPBIND)
-            cases[case] = {**write_models(model, folder, case), "fasta": fasta, "length": length}
-        numbers = (500, 2000) if quick else (4000, _SNVS, *growth)
-        paths = {
-            number: str(
-                write_variants(
-                    folder / f"{number}.vcf", genome, number=number, margin=1000, seed=number
-                )
-            )
-            for number in {300, *numbers}
-        }
-        cases["timed"]["variants"] = {str(number): paths[number] for number in numbers}
-        cases["checked"]["variants"] = paths[300]
-        batches = _batches(quick, (32, 64, 128, 256))
-        return {**cases, "folder": str(folder), "threads": THREADS, "batches": batches}
-
-    return prepare
 
 
 def _variant_peer(label: str, side: str, aim: float | None = None, environment: str = "") -> Peer:
     return Peer(
         label,
         f"benchmarks.sides.variants:{side}",
-        Sizes(_SNVS, 4000),
+        Sizes(SNVS, TRIAL_SNVS),
         Sizes(2000, 500),
         environment=environment,
         aim=aim,
@@ -240,14 +142,14 @@ def _variant_peer(label: str, side: str, aim: float | None = None, environment: 
 
 
 _SPARSE_GROWTH = (10_000, 40_000, 160_000)
-_DENSE_GROWTH = (20_000, 80_000, 320_000)
+_DENSE_GROWTH = (10_000, 40_000, 160_000)
 
 _VARIANTS = (
     Benchmark(
         "variants-sparse",
         f"score-variants, the whole process, 20,000 SNVs in 50 Mb, 1000-bp windows, {_BOTH}",
         "variants",
-        _prepare_variants(5, 10 * _MB, _SPARSE_GROWTH),
+        prepare_variants(5, 10 * MB, _SPARSE_GROWTH),
         _variant_peer("seqcnn", "Seqcnn"),
         (
             _variant_peer("a script, record by record", "Naive", aim=6),
@@ -260,39 +162,23 @@ _VARIANTS = (
             _variant_peer("a script, plain batches", "Batched"),
         ),
         growth=_SPARSE_GROWTH,
-        repeats=5,
+        repeats=3,
+        growth_repeats=2,
+        smoke=True,
     ),
     Benchmark(
         "variants-dense",
         f"score-variants, the whole process, 20,000 SNVs in 1 Mb, 1000-bp windows, {_BOTH}",
         "variants",
-        _prepare_variants(1, _MB, _DENSE_GROWTH),
+        prepare_variants(1, MB, _DENSE_GROWTH),
         _variant_peer("seqcnn", "Seqcnn"),
         (_variant_peer("a script, plain batches", "Batched", aim=8),),
         growth=_DENSE_GROWTH,
+        growth_repeats=2,
     ),
 )
 
 # --- windows -----------------------------------------------------------------------------------
-
-
-def _prepare_windows(folder: Path, quick: bool) -> dict[str, Any]:
-    from benchmarks.data import draw_genome, write_fasta
-
-    size, length = (_MB if quick else 10 * _MB), 1000
-    genome = {f"chr{i + 1}": draw_genome(size, seed=51 + i) for i in range(5)}
-    rng = np.random.default_rng(52)
-    contigs = rng.integers(0, len(genome), 200_000)
-    places = folder / "places.npy"
-    np.save(places, np.stack([contigs, rng.integers(0, size - length, len(contigs))]))
-    return {
-        "fasta": str(write_fasta(folder / "genome.fa.gz", genome, bgzip=True)),
-        "plain": str(write_fasta(folder / "genome.fa", genome)),
-        "contigs": list(genome),
-        "places": str(places),
-        "length": length,
-        "bytes": length,
-    }
 
 
 def _windows(name: str, work: str, side: str) -> Benchmark:
@@ -301,7 +187,7 @@ def _windows(name: str, work: str, side: str) -> Benchmark:
         name,
         f"random 1000-bp windows of a bgzipped FASTA of 50 Mb, {work}",
         "windows",
-        _prepare_windows,
+        prepare_windows,
         Peer("seqcnn", f"{reader}:{side}", Sizes(100_000, 10_000), Sizes(20_000, 10_000)),
         (
             Peer(
@@ -325,49 +211,11 @@ def _windows(name: str, work: str, side: str) -> Benchmark:
                 compared=False,
             ),
         ),
+        smoke=name == "windows",
     )
 
 
 # --- training ----------------------------------------------------------------------------------
-
-_STEPS = 200
-
-
-def _prepare_training(strands: str, *, networks: int = 1) -> Prepare:
-    def prepare(folder: Path, quick: bool) -> dict[str, Any]:
-        from benchmarks.data import draw_sequences
-        from benchmarks.sides.training import CHECKED_STEPS, make_jobs
-        from seqcnn.training.batches import Feed
-        from seqcnn.training.learner import Seeded, copy_weights
-
-        paths = {name: folder / f"{name}.npy" for name in ("codes", "targets")}
-        np.save(paths["codes"], draw_sequences(20_000, 101, seed=61))
-        labels = np.random.default_rng(62).integers(0, 2, 20_000).astype(np.float32)
-        np.save(paths["targets"], labels)
-        data = {
-            **{name: str(path) for name, path in paths.items()},
-            "values": _DEEPBIND,
-            "strands": strands,
-            "batches": 63,
-            "networks": networks,
-            "steps": _STEPS // 4 if quick else _STEPS,
-            "threads": THREADS,
-            "start": str(folder / "start.npz"),
-            "flops": (1 if strands == "single" else 2) * 2 * 2 * 4 * 24 * 16 * (101 + 23),
-        }
-        # Weights and batches that the plain loops begin with, when they are compared.
-        jobs = make_jobs(data, networks=networks, steps=CHECKED_STEPS)
-        start = {}
-        for number, job in enumerate(jobs):
-            rng = np.random.default_rng([job.config.seed, 4, job.member])
-            weights = copy_weights(Seeded.draw(job, rng).network)
-            start |= {f"{number}.{name}": value for name, value in weights.items()}
-        feed = Feed(jobs[0].split, jobs[0].spec, batch_size=64, rng=np.random.default_rng([63, 6]))
-        codes, targets = feed.take(CHECKED_STEPS)
-        np.savez(data["start"], codes=codes, targets=targets, **start)
-        return data
-
-    return prepare
 
 
 def _training(name: str, strands: str) -> Benchmark:
@@ -377,7 +225,7 @@ def _training(name: str, strands: str) -> Benchmark:
         name,
         f"training, deepbind 16 x 24, 101 bp, batch 64, {work}",
         "sequences",
-        _prepare_training(strands),
+        prepare_training(strands),
         Peer("seqcnn", f"{side}:Seqcnn", **_same(64_000, 6400)),
         (
             Peer(
@@ -387,12 +235,12 @@ def _training(name: str, strands: str) -> Benchmark:
                 aim=1.3,
             ),
             Peer(
-                "the same with all that seqcnn does: fused AdamW, one cycle, clipping",
+                "the same with fused AdamW, one cycle, clipping as in seqcnn",
                 f"{side}:PlainSame",
                 **_same(32_000, 3200),
             ),
             Peer(
-                "limit: matrix product of the convolution's operations, forward and back",
+                "limit: matrix product of the same operations",
                 "benchmarks.sides.limits:MatrixProduct",
                 **_same(64_000, 6400),
                 compared=False,
@@ -400,6 +248,7 @@ def _training(name: str, strands: str) -> Benchmark:
         ),
         growth=(32_000, 128_000, 512_000),
         quick_growth=(6400, 25_600),
+        smoke=name == "training",
     )
 
 
@@ -408,16 +257,15 @@ def _candidates() -> Benchmark:
     networks = 30
     return Benchmark(
         "candidates",
-        f"{networks} candidates trained at once, deepbind 16 x 24, 101 bp, {_STEPS} steps of 64,"
+        f"{networks} candidates trained at once, deepbind 16 x 24, 101 bp, {STEPS} steps of 64,"
         f" {_BOTH}",
         "models",
-        _prepare_training("max", networks=networks),
+        prepare_training("max", networks=networks),
         Peer("seqcnn", f"{side}:Together", **_same(networks, networks)),
         (
             Peer("one after the other, same loop", f"{side}:OneByOne", **_same(6, 1), aim=2.7),
             Peer("one after the other, tight loop", f"{side}:PlainOneByOne", **_same(3, 1)),
         ),
-        repeats=5,
         per="h",
     )
 
@@ -428,7 +276,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     _maps(
         "maps-deepbind",
         "deepbind 16 x 24, 200 sequences",
-        _prepare_maps("deepbind", _DEEPBIND),
+        prepare_maps("deepbind", DEEPBIND),
         sequences=(200, 10),
         mutants=(15_000, 1500),
         aim=60,
@@ -436,15 +284,15 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     _maps(
         "maps-motif",
         "motif, as it is by default",
-        _prepare_maps("motif", batches=(16, 32, 64, 128)),
+        prepare_maps("motif", batches=(16, 32, 64, 128)),
         sequences=(40, 2),
-        mutants=(3000, 300),
+        mutants=(1500, 300),
         aim=30,
     ),
     _maps(
         "maps-alexnet",
         "alexnet",
-        _prepare_maps("alexnet", batches=(32, 64, 128)),
+        prepare_maps("alexnet", batches=(32, 64, 128)),
         sequences=(2, 1),
         mutants=(900, 300),
         aim=5,
@@ -452,7 +300,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     _maps(
         "maps-resnet",
         "resnet, dilated",
-        _prepare_maps("resnet", batches=(32, 64, 128)),
+        prepare_maps("resnet", batches=(32, 64, 128)),
         sequences=(1, 1),
         mutants=(600, 300),
         aim=3,
@@ -464,8 +312,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     _training("training-single", "single"),
     _windows("windows", "loading counted, 100,000 windows", "Seqcnn"),
     _windows("windows-loaded", "contigs in memory already", "SeqcnnLoaded"),
-    _predict("deepbind", 101, sequences=(100_000, 10_000), others=(20_000, 5000), values=_DEEPBIND),
-    _predict("deepbind", 1000, sequences=(20_000, 2000), others=(4000, 1000), values=_DEEPBIND),
+    _predict("deepbind", 101, sequences=(100_000, 10_000), others=(20_000, 5000), values=DEEPBIND),
+    _predict("deepbind", 1000, sequences=(20_000, 2000), others=(4000, 1000), values=DEEPBIND),
     _predict("motif", 101, sequences=(20_000, 2000), others=(4000, 1000)),
     _predict("motif", 1000, sequences=(2000, 200), others=(500, 128)),
 )

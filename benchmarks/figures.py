@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring import pair_ratios, spread
+from benchmarks.tables import format_number
 
 __all__ = ["plot_growth", "plot_ratios"]
 
@@ -16,7 +17,7 @@ def plot_ratios(results: Sequence[Mapping[str, Any]], path: Path) -> None:
     from matplotlib.figure import Figure
 
     rows = [
-        (f"{result['name']}: {peer['label']}", peer["aim"], ratios)
+        (f"{result['name']}: {peer['label']}", peer, ratios)
         for result in results
         for peer in result["peers"]
         if (ratios := _ratios(result, peer))
@@ -25,19 +26,21 @@ def plot_ratios(results: Sequence[Mapping[str, Any]], path: Path) -> None:
         return
     figure = Figure(figsize=(10, 1.2 + 0.32 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
-    for y, (_, aim, ratios) in enumerate(rows):
+    for y, (_, peer, ratios) in enumerate(rows):
         middle, low, high = spread(ratios)
-        axes.plot([1, middle], [y, y], color=_BLUE, linewidth=5, solid_capstyle="butt", alpha=0.5)
-        axes.plot([low, high], [y, y], color=_BLUE, linewidth=1.5)
-        axes.plot([middle], [y], "o", color=_BLUE, markersize=5)
-        if aim is not None:
-            axes.plot([aim], [y], "|", color="black", markersize=13, markeredgewidth=2)
+        colour = _GREY if peer.get("limit") else _BLUE
+        axes.plot([1, middle], [y, y], color=colour, linewidth=5, solid_capstyle="butt", alpha=0.5)
+        axes.plot([low, high], [y, y], color=colour, linewidth=1.5)
+        axes.plot([middle], [y], "o", color=colour, markersize=5)
+        if peer["aim"] is not None:
+            axes.plot([peer["aim"]], [y], "|", color="black", markersize=13, markeredgewidth=2)
     axes.axvline(1, color=_GREY, linewidth=1)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_yticks(range(len(rows)), [label for label, *_ in rows])
     axes.invert_yaxis()
-    axes.set_xlabel("times as fast as the peer (line: lowest to highest; black: the aim)")
+    axes.set_xlabel("times as fast as the peer")
+    figure.suptitle("thin line: lowest to highest; black: the aim; grey: a limit", fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
 
@@ -71,6 +74,8 @@ def plot_growth(results: Sequence[Mapping[str, Any]], path: Path) -> None:
             )
         axes.set(xscale="log", yscale="log", title=result["name"])
         axes.set(xlabel=result["unit"], ylabel="seconds")
+        axes.set_xticks(units, [format_number(n) for n in units])
+        axes.minorticks_off()
         axes.spines[["top", "right"]].set_visible(False)
     for axes in list(panels):
         axes.set_visible(False)

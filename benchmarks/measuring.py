@@ -88,8 +88,10 @@ class Benchmark:
         The others.
     growth, quick_growth
         Sizes 1, 4 and 16 times; none where growth is not looked at.
-    repeats
-        Timed repetitions; half as many of the growth.
+    repeats, growth_repeats
+        Timed repetitions.
+    smoke
+        Whether ``--quick`` alone runs it.
     """
 
     name: str
@@ -100,7 +102,9 @@ class Benchmark:
     peers: Sequence[Peer]
     growth: Sequence[int] = ()
     quick_growth: Sequence[int] = ()
-    repeats: int = 7
+    repeats: int = 5
+    growth_repeats: int = 3
+    smoke: bool = False
     per: str = "s"
 
 
@@ -196,7 +200,9 @@ def measure(benchmark: Benchmark, folder: Path, *, quick: bool) -> dict[str, Any
             fit = [side for side, notes in opened if side and "missing" not in notes]
             _take_turns([subject, *fit], repeats=2 if quick else benchmark.repeats, quick=quick)
             sizes = benchmark.quick_growth if quick else benchmark.growth
-            result["growth"] = _grow(subject, sizes, repeats=1 if quick else benchmark.repeats // 2)
+            result["growth"] = _grow(
+                subject, sizes, repeats=1 if quick else benchmark.growth_repeats
+            )
     finally:
         for side in sides:
             side.worker.close()
@@ -207,7 +213,7 @@ def _open(
     peer: Peer, data: dict[str, Any], folder: Path, *, quick: bool
 ) -> tuple[_Side | None, dict[str, Any]]:
     """Start a side and let it choose its best setting; where it cannot, note why."""
-    notes: dict[str, Any] = {"label": peer.label, "aim": peer.aim}
+    notes: dict[str, Any] = {"label": peer.label, "aim": peer.aim, "limit": not peer.compared}
     print(f"  {peer.label}", file=sys.stderr)
     try:
         log = folder / f"{peer.target.split(':')[1]}.log"

@@ -18,6 +18,17 @@ Loading a side and its first round are not counted: there, code is compiled just
 runs at the fastest of the settings that were tried. *aim*: the ratio that was asked for.
 *difference*: the largest one between the peer's numbers and seqcnn's on a small part of the work,
 looked at before anything was timed.
+
+- A *limit* is no peer: products of large float32 matrices with as many operations as the
+  convolution has (for training: forward and back), or a copy of as many bytes. Where operations
+  are saved, seqcnn can be beyond it.
+- tangermeme's fast mode captures the network in each call, and declines to where a call is
+  short; here it never declines, and capturing is not counted, as if the call were endless. It is
+  tried with both strands as one network, and strand by strand.
+- Peers on slow networks score the mutants of positions in the middle of one sequence; all rates
+  are of mutants.
+- selene-sdk prints three digits of a score. Variants are compared in windows of odd length: in
+  one of even length it puts the variant left of the middle, and seqcnn right of it.
 """
 
 

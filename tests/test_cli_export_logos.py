@@ -93,6 +93,14 @@ def test_info(model: Path) -> None:
     ):
         assert needle in text, needle
     assert re.search(r"^motifs +\d+ with at least ten sites$", text, flags=re.MULTILINE)
+    for row in (
+        r"layer +kind +kernel +stride +dilation +padding +output +parameters +FLOPs +sees \(bp\)",
+        r"detectors +convolution +10 +1 +1 +0 +52 x 8 +320 +33,280 +10",
+        r"batch norm +52 x 8 +16 +10",
+        r"output +dense +1 x 1 +17 +32 +61",
+        r"total +385 +33,312",
+    ):
+        assert re.search(f"^{row}$", text, flags=re.MULTILINE), row
 
 
 def test_info_of_a_regression(world: World, tmp_path: Path) -> None:

@@ -191,9 +191,9 @@ def test_the_threads_of_the_caller_are_left_alone() -> None:
 @given(st.integers(0, 23), st.integers(1, 9), st.integers(1, 3))
 def test_blocks_cover_every_row_once_in_order(n, block, threads) -> None:
     engine = Engine(make_model(), threads=threads)
-    engine.block = block
+    engine.torch.block = block
     codes = draw_codes(n, 20, seed=n)
-    seen = list(engine.map_blocks(codes, lambda batch, rows: (batch.clone(), rows)))
+    seen = list(engine.torch.map_blocks(codes, lambda batch, rows: (batch.clone(), rows)))
     assert [rows for _, rows in seen] == [min(block, n - start) for start in range(0, n, block)]
     for batch, rows in seen:
         assert batch.shape == (block, 4, 20)
@@ -205,9 +205,9 @@ def test_blocks_cover_every_row_once_in_order(n, block, threads) -> None:
 
 def test_blocks_are_not_all_asked_for_at_once() -> None:
     engine = Engine(make_model(), threads=1)
-    engine.block = 1
+    engine.torch.block = 1
     done = []
-    blocks = engine.map_blocks(draw_codes(200, 20), lambda _, rows: done.append(rows))
+    blocks = engine.torch.map_blocks(draw_codes(200, 20), lambda _, rows: done.append(rows))
     next(blocks)
     blocks.close()
     assert len(done) < 50
@@ -260,7 +260,9 @@ def test_strand_logits_are_the_predictions() -> None:
         model, codes = make_model("deepbind", strands=strands), draw_codes(6, 20)
         engine = Engine(model, threads=1)
         with torch.no_grad():
-            logits = strand_logits(engine.networks[0], torch.from_numpy(one_hot(codes)), strands)
+            logits = strand_logits(
+                engine.torch.networks[0], torch.from_numpy(one_hot(codes)), strands
+            )
         np.testing.assert_allclose(logits, engine.predict(codes).logits, rtol=1e-4, atol=1e-5)
 
 

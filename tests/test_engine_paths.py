@@ -10,7 +10,7 @@ from test_engine import make_engine, predict_slowly
 from tiny_models import draw_codes, make_model
 
 from seqcnn.dna import reverse_complement
-from seqcnn.engine import Engine, compiled_backend, haplotypes
+from seqcnn.engine import Engine, compiled_backend, haplotypes, torch_backend
 from seqcnn.genome import Haplotypes, cut_haplotypes
 
 SHAPES = [
@@ -216,6 +216,26 @@ def test_windows_shared_along_a_contig_are_those_cut_apart() -> None:
         plain = engine.predict(cut_haplotypes(contig, side, 300)).members
         np.testing.assert_array_equal(found.members, plain)
     assert haplotypes._BLOCK < 300
+
+
+def test_layers_that_cannot_be_followed_go_in_whole_batches(monkeypatch, caplog) -> None:
+    def refuse(*_, **__):
+        raise TypeError("a layer of a new kind")
+
+    monkeypatch.setattr(torch_backend, "Strips", refuse)
+    caplog.set_level("INFO")
+    model = make_model("resnet", values=SHAPES[-1][1], length=30, members=2)
+    engine = Engine(model, threads=2)
+    codes = draw_runs(2, 30, seed=1)
+    found = engine.predict_mutants(codes)
+    assert_near(
+        found, predict_slowly(model, mutate_all(codes).reshape(-1, 30)).reshape(found.shape)
+    )
+    assert "resnet: mutants in whole batches (a layer of a new kind)" in caplog.text
+    contig = draw_runs(1, 200, seed=2)[0]
+    ref, alt = spread(len(contig), 30, count=10, seed=3)
+    for side, scored in zip((ref, alt), engine.predict_alleles(contig, ref, alt), strict=True):
+        assert_near(scored.members, predict_slowly(model, cut_haplotypes(contig, side, 30)))
 
 
 # Scans

@@ -34,7 +34,7 @@ def matching_detector(word: str, *, family: str = "deepbind", strands: str = "ma
 
 def count_slowly(engine, codes, *, member=0):
     """Every window of either strand with more than half of the highest activation, by loops."""
-    network = engine.networks[member]
+    network = engine.torch.networks[member]
     width, padding = network.detector_width, network.detector_padding
     strands = [codes] if engine.spec.strands == "single" else [codes, reverse_complement(codes)]
     activations = []
@@ -71,7 +71,7 @@ def count_slowly(engine, codes, *, member=0):
 def test_sites_are_those_counted_by_hand(family, values, strands) -> None:
     model = make_model(family, values=values, strands=strands, members=2)
     engine = Engine(model, threads=2)
-    engine.block = 8
+    engine.torch.block = 8
     codes = draw_codes(30, 20)
     for member in (0, 1):
         pfms, sites = count_sites(engine, codes, member=member)
@@ -106,7 +106,7 @@ def test_sites_at_the_ends_of_a_sequence_have_no_flank() -> None:
 
 def test_half_a_site_over_the_end_is_aligned_at_its_detector() -> None:
     engine = matching_detector("GATTACA", length=12)
-    weights = engine.networks[0].thresholds.data
+    weights = engine.torch.networks[0].thresholds.data
     weights[:] = torch.tensor([-3.0, -1, -1])
     codes = np.full((1, 12), UNKNOWN, dtype=np.uint8)
     codes[0, :5] = encode("TTACA")
@@ -126,12 +126,12 @@ def test_a_detector_with_few_sites_has_no_motif() -> None:
 @pytest.mark.parametrize("waiting", [0, 50, 10**6])
 def test_at_most_so_many_sites_the_strongest_are_taken(waiting, monkeypatch) -> None:
     engine = Engine(make_model(), threads=1)
-    engine.block = 8
+    engine.torch.block = 8
     codes = draw_codes(40, 20)
-    everything = filters._find_sites(engine, codes, engine.networks[0])
+    everything = filters._find_sites(engine, codes, engine.torch.networks[0])
     monkeypatch.setattr(filters, "MOST_SITES", 15)
     monkeypatch.setattr(filters, "_MOST_WAITING", waiting)
-    kept = filters._find_sites(engine, codes, engine.networks[0])
+    kept = filters._find_sites(engine, codes, engine.torch.networks[0])
     for detector in range(5):
         own = everything[everything["detector"] == detector]
         strongest = own[np.argsort(-own["activation"], kind="stable")][:15]
@@ -143,8 +143,8 @@ def test_at_most_so_many_sites_the_strongest_are_taken(waiting, monkeypatch) -> 
 
 def test_a_detector_that_fires_everywhere_is_no_matter(monkeypatch) -> None:
     engine = matching_detector("GATTACA")
-    engine.networks[0].thresholds.data[:] = 5.0
-    engine.networks[0].detectors.data[:] = 0
+    engine.torch.networks[0].thresholds.data[:] = 5.0
+    engine.torch.networks[0].detectors.data[:] = 0
     monkeypatch.setattr(filters, "MOST_SITES", 100)
     monkeypatch.setattr(filters, "_MOST_WAITING", 0)
     pfms, sites = count_sites(engine, draw_codes(20, 40), member=0)
@@ -216,7 +216,7 @@ def test_a_share_is_what_is_lost_without_the_detector() -> None:
     codes = draw_codes(40, 20)
     logits = engine.predict(codes).members[0]
     targets = (logits > np.median(logits)).astype(np.float32)
-    (features,) = engine.features(codes, member=0)
+    (features,) = engine.torch.features(codes, member=0)
     weights = model.members[0]["head.1.weight"][0]
     parts = [np.cov(features[:, d] * w, targets[:, 0])[0, 1] for d, w in enumerate(weights)]
     shares = detector_importance(engine, codes, targets, member=0)

@@ -12,10 +12,10 @@ from seqcnn.dna import one_hot, reverse_complement
 from seqcnn.engine.gradients import (
     KMER,
     RADIX,
+    UNIT,
     add_highest,
     add_means,
     count_chunks,
-    exponential,
     fill_columns,
     fill_tables,
     fold_tables,
@@ -24,6 +24,7 @@ from seqcnn.engine.gradients import (
     number_kmers,
     pool_highest,
     pool_means,
+    raise_two,
     score_places,
     take_columns,
     turn_rows,
@@ -33,7 +34,9 @@ from seqcnn.engine.gradients import (
 class Setup:
     """Random detectors on random sequences, with room for all intermediate results."""
 
-    def __init__(self, *, width, number=5, padding=0, unknown=0.25, n=7, length=23, seed=0):
+    def __init__(
+        self, *, width, number=5, padding=0, unknown=0.25, n=7, length=23, seed=0, unit=1.0
+    ):
         rng = np.random.default_rng(seed)
         self.codes = draw_codes(n, length, seed=seed)
         self.codes[0] = 4  # nothing but N: all places are equal
@@ -47,7 +50,8 @@ class Setup:
         self.kmers = np.zeros((n, self.places + KMER * (chunks - 1)), np.uint8)
         number_kmers(self.codes, padding, self.kmers)
         self.columns = np.zeros((KMER * chunks, RADIX, number), np.float32)
-        fill_columns(self.weights[None], self.offsets[None], self.letters, self.columns)
+        scaled = [(values * np.float32(unit))[None] for values in (self.weights, self.offsets)]
+        fill_columns(*scaled, self.letters, self.columns)
         self.tables = np.zeros((chunks, RADIX**KMER, number), np.float32)
         fill_tables(self.columns, self.tables)
         self.best = np.zeros((2, n, number), np.float32)
@@ -105,12 +109,13 @@ def test_winners_and_their_gradient_are_those_of_torch(width, padding, unknown) 
 @shapes
 @pytest.mark.parametrize("ceiling", [0.0, 1.5])
 def test_means_and_their_gradient_are_those_of_torch(width, padding, unknown, ceiling) -> None:
-    case = Setup(width=width, padding=padding, unknown=unknown, seed=3)
+    unit = UNIT if ceiling else 1.0
+    case = Setup(width=width, padding=padding, unknown=unknown, seed=3, unit=unit)
     weights, offsets = case.parameters()
     scores = case.plain_scores(weights, offsets)
     activations = scores.clamp(max=ceiling).exp() if ceiling else functional.relu(scores)
-    pool_means(case.kmers, case.tables, ceiling, case.best, case.winners, case.slopes)
-    assert closeness(case.best[0], scores.amax(dim=2)) < 1e-6
+    pool_means(case.kmers, case.tables, ceiling * unit, case.best, case.winners, case.slopes)
+    assert closeness(case.best[0], scores.amax(dim=2) * unit) < 1e-6
     assert closeness(case.best[1], activations.sum(dim=2)) < 2e-6
     factors = np.random.default_rng(1).normal(size=case.winners.shape).astype(np.float32)
     (activations.sum(dim=2) * torch.from_numpy(factors)).sum().backward()
@@ -179,11 +184,12 @@ def test_moments_are_those_of_all_windows(width, n, extra, unknown) -> None:
     )
 
 
-def test_the_exponential_is_exact_to_a_few_ulp() -> None:
-    for x in np.linspace(-80, 20, 4001).astype(np.float32):
-        assert exponential(x) == pytest.approx(np.exp(np.float64(x)), rel=3e-7)
-    assert exponential(np.float32(0)) == 1
-    assert 0 <= exponential(np.float32(-np.inf)) < 1e-37
+def test_powers_of_two_are_exact_to_a_few_ulp() -> None:
+    for x in np.linspace(-120, 30, 4001).astype(np.float32):
+        assert raise_two(x) == pytest.approx(np.exp2(np.float64(x)), rel=3e-7)
+    for whole in range(-20, 20):
+        assert raise_two(np.float32(whole)) == pytest.approx(2.0**whole, rel=3e-7)
+    assert 0 <= raise_two(np.float32(-np.inf)) < 1e-37
 
 
 def test_rows_are_turned() -> None:

@@ -299,3 +299,17 @@ def test_a_silent_network_has_no_importance() -> None:
             parameter.zero_()
     engine.torch.heads[0] = engine.torch.networks[0].head.double()
     assert not detector_importance(engine, draw_codes(20, 40), member=0).any()
+
+
+@each_family
+@pytest.mark.parametrize("strands", ["average", "max", "single"])
+def test_mutants_of_the_engine_are_its_predictions(name, values, strands) -> None:
+    engine = make_engine(name, values, strands=strands, members=2)
+    codes = draw_codes(2, 40)
+    found = engine.predict_mutants(codes)
+    assert found.shape == (2, 2, 40, 4, 1)
+    for row, sequence in enumerate(codes):
+        mutants = np.tile(sequence, (40, 4, 1))
+        mutants[np.arange(40), :, np.arange(40)] = np.arange(4)
+        expected = engine.predict(mutants.reshape(160, 40)).members
+        np.testing.assert_allclose(found[:, row].reshape(2, 160, 1), expected, rtol=1e-5, atol=1e-5)

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -168,20 +169,23 @@ def assert_same(found, expected):
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.parametrize("long", [1, 10**6])
 @given(configs(), st.integers(0, 40), st.integers(0, 2**16))
-@settings(max_examples=80)
-def test_mutants_are_those_of_plain_passes(config, more, seed) -> None:
+@settings(max_examples=25)
+def test_mutants_are_those_of_plain_passes(long, config, more, seed) -> None:
     length = config.shortest + more
     network, rng = make_network(config, length, seed=seed), np.random.default_rng(seed)
     codes = draw_codes(rng, 2, length)
-    found = make_strips(network).mutants(codes)
+    with mock.patch.object(following, "_LONG", long):
+        found = make_strips(network).mutants(codes)
     assert found.shape == (2, length, 4, 2)
     assert close_to(found, plain_mutants(network, codes))
 
 
+@pytest.mark.parametrize("long", [1, 10**6])
 @given(configs(), st.integers(0, 60), st.integers(0, 2**16))
-@settings(max_examples=80)
-def test_alternatives_are_those_of_plain_passes(config, more, seed) -> None:
+@settings(max_examples=25)
+def test_alternatives_are_those_of_plain_passes(long, config, more, seed) -> None:
     length = config.shortest + more
     network, rng = make_network(config, length, seed=seed), np.random.default_rng(seed)
     ref = draw_codes(rng, 6, length)
@@ -192,7 +196,8 @@ def test_alternatives_are_those_of_plain_passes(config, more, seed) -> None:
     alt[2, start : start + width] = rng.integers(0, 5, len(alt[2, start : start + width]))
     alt[3] = np.roll(ref[3], 1)  # an insertion
     alt[4] = draw_codes(rng, 1, length)
-    found = make_strips(network).alternatives(ref, alt)  # and the last pair is the same twice
+    with mock.patch.object(following, "_LONG", long):
+        found = make_strips(network).alternatives(ref, alt)  # and the last pair is the same twice
     for logits, codes in zip(found, (ref, alt), strict=True):
         assert close_to(logits, plain_logits(network, codes))
     assert (found[0][5] == found[1][5]).all()
@@ -228,8 +233,9 @@ def test_families_have_the_logits_of_plain_passes(name, values) -> None:
 
 
 @each_family
-@pytest.mark.parametrize("cells", [1, 5000])
-def test_nothing_depends_on_how_the_work_is_cut(name, values, cells, monkeypatch) -> None:
+@pytest.mark.parametrize(("cells", "long"), [(1, 20), (5000, 20), (5000, 300)])
+def test_nothing_depends_on_how_the_work_is_cut(name, values, cells, long, monkeypatch) -> None:
+    monkeypatch.setattr(following, "_LONG", long)
     network, rng = make_family(name, values), np.random.default_rng(2)
     codes = draw_codes(rng, 5, 200)
     alt = codes.copy()

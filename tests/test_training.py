@@ -350,7 +350,7 @@ def test_a_loss_that_is_not_finite_is_told() -> None:
 
 def test_windows_shorter_than_a_detector_are_refused() -> None:
     split = tiny_split(length=3)
-    with pytest.raises(ConfigError, match="3 bp; expected at least the detectors' 4 bp"):
+    with pytest.raises(ConfigError, match="3 bp; expected at least the network's 4 bp"):
         train(split, length=3)
     assert train(split, architecture="deepbind", length=3)[0][0]["detectors"].shape == (4, 4, 5)
 

@@ -95,7 +95,7 @@ def test_one_that_breaks_is_reported_and_disturbs_none(architecture, batches) ->
         assert networks[i].error is None
         assert fingerprint(networks[i]) == sound[i]
     assert networks[0].validation_loss == min(r["validation_loss"] for r in sound[0][1])
-    with pytest.raises(ConfigError, match="step [0-9]+: the loss is no longer a finite number"):
+    with pytest.raises(ConfigError, match=r"step \d+: the loss is no longer a finite number"):
         run([broken], strict=True)
 
 
@@ -115,8 +115,9 @@ def test_one_that_stops_early_leaves_the_others_in_training() -> None:
 # The form of a GPU, on a CPU
 
 
-@pytest.mark.parametrize("splits", [SPLITS[:1], SPLITS])
-@pytest.mark.parametrize("batches", [None, 5])
+@pytest.mark.parametrize(
+    ("splits", "batches"), [(SPLITS[:1], None), (SPLITS[:1], 5), (SPLITS, None)]
+)
 @pytest.mark.parametrize(
     ("architecture", "values"),
     [("motif", {}), ("deepbind", {"pooling": "max_mean", "hidden": 3}), ("deepbind", {})],
@@ -124,8 +125,6 @@ def test_one_that_stops_early_leaves_the_others_in_training() -> None:
 def test_batched_products_train_as_the_compiled_loops(
     monkeypatch, architecture, values, batches, splits
 ) -> None:
-    if batches and len(splits) > 1:
-        pytest.skip("a common stream is one of one data set")
     jobs = make_jobs(architecture, batches=batches, splits=splits, **values)
     compiled = run(jobs)
     made = []
@@ -163,6 +162,28 @@ def test_a_network_that_breaks_does_so_in_the_batched_form_too(monkeypatch) -> N
         assert networks[i].error is None
         for row, same in zip(networks[i].history, sound[i].history, strict=True):
             assert row == pytest.approx(same, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "values"),
+    [
+        (
+            "alexnet",
+            {"channels1": 6, "width1": 3, "pool1": 2, "channels2": 4, "width2": 3}
+            | {"pool2": 2, "channels3": 4, "width3": 2, "pool3": 2, "hidden1": 5, "hidden2": 4},
+        ),
+        ("resnet", {"channels": 4, "width": 5, "blocks": 2}),
+    ],
+)
+def test_stacked_networks_go_through_the_same_loop(architecture, values) -> None:
+    config = replace(QUICK, steps=3, evaluations=1)
+    jobs = [
+        TrainingJob(split, make_model(architecture, length=30, values=values).spec, config)
+        for split in SPLITS
+    ]
+    together = [fingerprint(network) for network in run([*jobs, *make_jobs("motif")], threads=2)]
+    assert together[:2] == [fingerprint(run([job])[0]) for job in jobs]
+    assert np.isfinite([row["validation_loss"] for _, rows in together for row in rows]).all()
 
 
 def test_small_memory_parts_the_networks_of_a_gpu(monkeypatch) -> None:

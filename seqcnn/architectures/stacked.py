@@ -30,9 +30,12 @@ __all__ = [
     "norm_moments",
 ]
 
-# Numbers of the widest layer held at a time. More than a core's cache holds are a third slower.
-_CELLS_CPU = 2**19
+# Numbers of the widest layer. More than a core's cache holds are a third slower; the head, whose
+# weights are many, wants more sequences together.
+_CELLS_CACHE = 2**18
+_CELLS_CPU = 2**22
 _CELLS_CUDA = 2**28
+_ROWS = 64
 
 
 class Convolution(nn.Module):
@@ -195,17 +198,29 @@ class StackedNetwork(SequenceNetwork):
         """Run the trunk on (n, 4, length), a part of the rows at a time: (n, features)."""
         if self.training:  # batch norm looks at the whole batch
             return self._run_trunk(one_hot)
-        rows = self.rows_at_once(one_hot.shape[2], one_hot.device)
-        parts = [one_hot[start : start + rows] for start in range(0, len(one_hot), rows)]
-        return torch.cat([self._run_trunk(part) for part in parts])
+        size = self.rows_in_cache(one_hot.shape[2], one_hot.device)
+        starts = list(range(0, len(one_hot), size)) or [0]
+        if len(starts) > 1 and len(one_hot) - starts[-1] == 1:
+            starts.pop()  # torch convolves a single sequence in another way, with other rounding
+        stops = [*starts[1:], len(one_hot)]
+        parts = zip(starts, stops, strict=True)
+        return torch.cat([self._run_trunk(one_hot[start:stop]) for start, stop in parts])
 
     def rows_at_once(self, length: int, device: torch.device) -> int:
-        """Choose how many sequences of a length go through the trunk together."""
-        widest = max(
-            traced.positions * traced.layer.channels for traced in trace_layers(self.layers, length)
-        )
-        # Two at least: torch convolves a single sequence in another way, with other rounding.
-        return max(2, (_CELLS_CUDA if device.type == "cuda" else _CELLS_CPU) // max(widest, 64))
+        """Choose how many sequences of a length go through the network together."""
+        cells = _CELLS_CUDA if device.type == "cuda" else _CELLS_CPU
+        size = self.rows_in_cache(length, device)
+        return size * max(1, min(cells // self._widest(length), _ROWS) // size)
+
+    def rows_in_cache(self, length: int, device: torch.device) -> int:
+        """Choose how many sequences of a length go through the trunk together, two at least."""
+        cells = _CELLS_CUDA if device.type == "cuda" else _CELLS_CACHE
+        return max(2, cells // self._widest(length))
+
+    def _widest(self, length: int) -> int:
+        """Count the numbers of the widest layer, for one sequence."""
+        traced = trace_layers(self.layers, length)
+        return max(64, *(each.positions * each.layer.channels for each in traced))
 
     def lay_out(self, one_hot: Tensor) -> Tensor:
         """Pad (n, 4, length) and put it in the order of memory that the trunk takes."""

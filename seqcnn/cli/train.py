@@ -156,7 +156,7 @@ def command(**options: Any) -> None:
     output: Path = options["output"]
     source = take_source(options)
     config = _network_config(options)  # a wrong field is told before anything slow
-    _check_length(options["arch"], config, options["length"] or sys.maxsize)
+    _check_length(config, options["length"] or sys.maxsize)
     held_out = (Path(options[name] or "") for name in ("validation", "test"))
     inputs = [*source.files, *(path for path in held_out if path.is_file())]
     check_output(output, force=options["force"], inputs=inputs, made=RUN_FILES)
@@ -254,16 +254,15 @@ def _spec(
         strands=options["strands"] or ("single" if single else config.strands),
         alphabet=options["alphabet"],
     )
-    _check_length(options["arch"], config, spec.length)
+    _check_length(config, spec.length)
     return spec
 
 
-def _check_length(architecture: str, config: "NetworkConfig", length: int) -> None:
-    shortest = getattr(config, "width", 1) if architecture == "motif" else 1
-    if length < shortest:
+def _check_length(config: "NetworkConfig", length: int) -> None:
+    if length < config.shortest:
         raise ConfigError(
             "--length",
             f"{length} bp",
-            expected=f"at least the detectors' {shortest} bp",
-            remedy="choose a larger --length, or --set width=...",
+            expected=f"at least the network's {config.shortest} bp",
+            remedy="choose a larger --length, or a smaller network with --set",
         )

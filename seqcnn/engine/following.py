@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqcnn.architectures.layers import output_length
-from seqcnn.engine.settling import Strip, add_strip, settle
+from seqcnn.engine.settling import Strip, activate_scores, add_strip, settle
 from seqcnn.engine.steps import Block, Step, step_layers
 
 __all__ = ["CELLS", "Changes", "Plan", "follow_changes", "tabulate_changes"]
@@ -18,6 +18,8 @@ CELLS = 2**20
 """Numbers that the changes of a step may have at a time; a mutant may need more alone."""
 
 _PRODUCTS = 2**19  # the same for products, which a core's cache should hold
+
+_LONG = 200  # positions of a changed base's stretch, from which on mutants go one by one
 
 _FEWEST = 4  # rows of a product: fewer are multiplied in another way, with other rounding
 
@@ -63,21 +65,25 @@ class Plan:
         For each step start and stop (M,), and the positions there are.
     channels
         Of each step's output.
+    reach
+        For each step, the positions before it that one changed base can touch.
     """
 
     intervals: tuple[tuple[Indices, Indices, int], ...]
     channels: tuple[int, ...]
+    reach: tuple[int, ...]
 
     @classmethod
     def make(cls, steps: Sequence[Step | Block], changes: Changes, length: int) -> "Plan":
         """Follow the changed intervals of sequences of a length through all steps."""
         place = changes.start, changes.stop, length
-        intervals, channels = [], [0]
+        intervals, channels, reach = [], [0], [1]
         for step in step_layers(steps):
             place = _touched(step, *place)
             intervals.append(place)
+            reach.append(min(_widened(step, reach[-1]), place[2]))
             channels.append(channels[-1] if step.weights is None else step.weights.shape[2])
-        return cls(tuple(intervals), tuple(channels[1:]))
+        return cls(tuple(intervals), tuple(channels[1:]), tuple(reach[:-1]))
 
     def stretch(self, step: int, mutants: slice) -> tuple[Indices, int]:
         """Give the first positions (m,) and the common width of some mutants after a step.
@@ -107,6 +113,13 @@ def _touched(
         start = start.clip(0, positions - 1)
         stop = np.maximum(stop.clip(0, positions), start + 1)
     return start, stop, positions
+
+
+def _widened(step: Step, width: int) -> int:
+    """Give the most outputs that `width` inputs touch, wherever they are."""
+    for layer in step.layers:
+        width = (width + layer.span - 2) // layer.stride + 1
+    return width
 
 
 def tabulate_changes(step: Step, unknown: float) -> Tensor:
@@ -209,25 +222,70 @@ def _make_strip(chunk: _Chunk, number: int) -> Strip:
 
 
 def _advance(step: Step, strip: Strip, chunk: _Chunk) -> Strip:
-    """Take one step, as many mutants at a time as their products have room."""
+    """Take one step with all mutants."""
     number = next(chunk.numbers)
-    count, width, channels = strip.delta.shape
     out = _make_strip(chunk, number)
+    # What is chosen must not depend on the other mutants: it rounds differently.
+    is_plain = step.geometry.stride == 1 and step.geometry.pool_size == 1
+    if is_plain and chunk.plan.reach[number] >= _LONG and not out.delta.is_cuda:
+        _advance_one_by_one(step, strip, out, chunk.row, chunk.scores[number])
+    else:
+        _advance_together(step, strip, out, chunk.row, chunk.scores[number])
+    return out
+
+
+def _advance_one_by_one(
+    step: Step, strip: Strip, out: Strip, row: Tensor, reference: Tensor
+) -> None:
+    """Add the products to the scores as they are made: long stretches leave the cache before."""
+    if step.weights is None:
+        _advance_together(step, strip, out, row, reference)
+        return
+    taps = [
+        (weights, number * step.geometry.dilation - step.geometry.padding)
+        for number, weights in enumerate(step.weights.unbind(dim=1))
+    ]
+    places = zip(row.tolist(), strip.start.tolist(), out.start.tolist(), strict=True)
+    width, wanted = strip.delta.shape[1], out.delta.shape[1]
+    for mutant, (of, first, begin) in enumerate(places):
+        delta, scores = strip.delta[mutant], out.delta[mutant]
+        scores.copy_(reference[of, begin : begin + wanted])
+        for weights, shift in taps:
+            offset = begin + shift - first  # of the inputs against the scores
+            low, high = max(0, -offset), min(wanted, width - offset)
+            if low < high:
+                _add_product(scores[low:high], delta[low + offset : high + offset], weights)
+    activate_scores(out, row, reference, geometry=step.geometry)
+
+
+def _add_product(scores: Tensor, delta: Tensor, weights: Tensor) -> None:
+    count = delta.shape[0]
+    if count >= _FEWEST:
+        torch.addmm(scores, delta, weights, out=scores)
+        return
+    more = _FEWEST - count
+    filled = torch.cat([scores, scores.new_zeros((more, scores.shape[1]))])
+    inputs = torch.cat([delta, delta.new_zeros((more, delta.shape[1]))])
+    scores.copy_(torch.addmm(filled, inputs, weights)[:count])
+
+
+def _advance_together(step: Step, strip: Strip, out: Strip, row: Tensor, reference: Tensor) -> None:
+    """Multiply as many mutants at a time as their products have room."""
+    count, width, channels = strip.delta.shape
     kernel_outputs = channels if step.weights is None else step.weights[0].numel()
     size = count if out.delta.is_cuda else max(1, min(count, _PRODUCTS // (width * kernel_outputs)))
     scratch = out.delta.new_empty(max(size * width, _FEWEST) * kernel_outputs)
-    which = torch.arange(size * width, device=chunk.row.device).view(size, width)
+    which = torch.arange(size * width, device=row.device).view(size, width)
     for first in range(0, count, size):
         part = slice(first, first + size)
         delta = strip.delta[part]
-        places = chunk.row[part], strip.start[part], out.start[part]
+        places = row[part], strip.start[part], out.start[part]
         settle(
             *(_multiply(step, delta.flatten(0, 1), scratch), which[: delta.shape[0]], places),
-            chunk.scores[number],
+            reference,
             geometry=step.geometry,
             out=out.delta[part],
         )
-    return out
 
 
 def _multiply(step: Step, delta: Tensor, scratch: Tensor) -> Tensor:

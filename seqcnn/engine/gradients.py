@@ -13,6 +13,8 @@ padding is as well; `columns` (3 chunks, 5, lanes), what a letter adds to a scor
 the detector; `tables` (chunks, 125, lanes).
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +25,6 @@ __all__ = [
     "add_highest",
     "add_means",
     "count_chunks",
-    "exponential",
     "fill_columns",
     "fill_tables",
     "fold_tables",
@@ -32,6 +33,7 @@ __all__ = [
     "number_kmers",
     "pool_highest",
     "pool_means",
+    "raise_two",
     "score_places",
     "take_columns",
     "turn_rows",
@@ -46,23 +48,17 @@ Counts = NDArray[np.int32]
 KMER = 3
 RADIX = 5
 
-_LOG2E = np.float32(1.4426950408889634)
-_LN2_HIGH = np.float32(0.693359375)
-_LN2_LOW = np.float32(-2.12194440e-4)
-_HALF, _ONE = np.float32(0.5), np.float32(1)
-_LEAST = np.float32(-87)
-# Minimax coefficients of (e^x - 1 - x) / x^2 on half an octave, as in Cephes' expf.
-_E0, _E1, _E2, _E3, _E4, _E5 = (
-    np.float32(value)
-    for value in (
-        1.9875691500e-4,
-        1.3981999507e-3,
-        8.3334519073e-3,
-        4.1665795894e-2,
-        1.6666665459e-1,
-        5.0000001201e-1,
-    )
+UNIT = math.log2(math.e)
+"""What scores are multiplied with ahead of the exponential: e^x is 2 to the power of that."""
+
+# 2^x on [-1/2, 1/2] to 2e-7 of its value, on Chebyshev points.
+_P0, _P1, _P2, _P3, _P4, _P5 = (
+    np.polynomial.chebyshev.Chebyshev.interpolate(np.exp2, 5, (-0.5, 0.5))
+    .convert(kind=np.polynomial.Polynomial)
+    .coef.astype(np.float32)
 )
+_LEAST = np.float32(-126)
+_HALF = np.float32(0.5)
 
 
 def count_chunks(width: int) -> int:
@@ -181,18 +177,17 @@ def score_places(numbers: Codes, tables: Floats, scores: Floats) -> None:
 
 
 @compile_kernel
-def exponential(x: np.float32) -> np.float32:
-    """Raise e to x, to 2e-7 of its value, in steps that a processor takes for many numbers."""
+def raise_two(x: np.float32) -> np.float32:
+    """Raise 2 to x, to 3e-7 of its value, in steps that a processor takes for many numbers."""
     x = max(x, _LEAST)
-    power = np.floor(x * _LOG2E + _HALF)
-    rest = (x - power * _LN2_HIGH) - power * _LN2_LOW
-    value = _E0 * rest + _E1
-    value = value * rest + _E2
-    value = value * rest + _E3
-    value = value * rest + _E4
-    value = value * rest + _E5
-    value = value * rest * rest + rest + _ONE
-    scale = np.int32((np.int32(power) + np.int32(127)) << np.int32(23)).view(np.float32)
+    whole = np.floor(x + _HALF)
+    rest = x - whole
+    value = _P5 * rest + _P4
+    value = value * rest + _P3
+    value = value * rest + _P2
+    value = value * rest + _P1
+    value = value * rest + _P0
+    scale = np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
     return np.float32(value * scale)
 
 
@@ -205,7 +200,7 @@ def pool_means(
     Parameters
     ----------
     ceiling
-        Largest exponent; 0 stands for ReLU.
+        Largest score whose power of two still grows; 0 stands for ReLU.
     winners
         Where the largest scores are (n, lanes).
     slopes
@@ -233,7 +228,7 @@ def pool_means(
                     score[k] = np.float32(score[k] > zero)
             else:
                 for k in range(lanes):
-                    value = exponential(min(score[k], top))
+                    value = raise_two(min(score[k], top))
                     total[k] += value
                     score[k] = value if score[k] <= top else zero
 

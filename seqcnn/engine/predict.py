@@ -8,7 +8,7 @@ else does: not the order of the sequences, nor their neighbours, nor blocks, nor
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,6 @@ from seqcnn.modelfile import TrainedModel
 if TYPE_CHECKING:
     import torch
 
-    from seqcnn.architectures.base import SequenceNetwork
     from seqcnn.engine.torch_backend import TorchBackend
 
 __all__ = ["Engine", "Predictions"]
@@ -200,26 +199,6 @@ class Engine:
         stop = last if stop is None else min(stop, last)
         for start, logits in self._backend.scan(contig, max(first, 0), stop):
             yield start, self._scaled(logits)
-
-    # Until seqcnn.filters asks `torch` itself:
-    @property
-    def networks(self) -> "list[SequenceNetwork]":
-        """See `TorchBackend`."""
-        return self.torch.networks
-
-    @property
-    def block(self) -> int:
-        """See `TorchBackend`."""
-        return self.torch.block
-
-    @block.setter
-    def block(self, value: int) -> None:
-        self.torch.block = value
-
-    def __getattr__(self, name: str) -> Any:
-        if name in {"map_blocks", "features", "weigh", "strands"}:
-            return getattr(self.torch, name)
-        raise AttributeError(name)
 
     def _scaled(self, logits: Logits) -> Logits:
         return np.asarray(logits * self._scale + self._centre)

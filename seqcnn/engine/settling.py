@@ -23,8 +23,10 @@ __all__ = [
     "RELU",
     "Geometry",
     "Strip",
+    "activate_scores",
     "add_strip",
     "settle",
+    "sum_positions",
 ]
 
 LINEAR, RELU, EXPONENTIAL = 0, 1, 2
@@ -207,6 +209,34 @@ def _largest(scores: Floats, out: Floats) -> None:
     for t in range(1, len(scores)):
         for c in range(len(out)):
             out[c] = max(out[c], scores[t, c])
+
+
+def activate_scores(strip: Strip, row: Tensor, reference: Tensor, *, geometry: Geometry) -> None:
+    """Turn scores of mutants into changes of activations, in place, on a CPU.
+
+    Parameters
+    ----------
+    strip
+        Holds scores where changes shall be.
+    row
+        Of the reference (M,).
+    reference
+        Scores before the activation (rows, positions, channels).
+    geometry
+        The step, without pooling.
+    """
+    _activate_by_loops(
+        strip.start.numpy(), row.numpy(), reference.numpy(), strip.delta.numpy(), geometry
+    )
+
+
+@compile_kernel
+def _activate_by_loops(
+    start: Indices, row: Indices, reference: Floats, scores: Floats, geometry: Geometry
+) -> None:
+    for m in range(scores.shape[0]):
+        old = reference[row[m], start[m] : start[m] + scores.shape[1]]
+        _subtract_activated(scores[m], old, geometry, scores[m])
 
 
 def add_strip(strip: Strip, more: Strip) -> None:

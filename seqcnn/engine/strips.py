@@ -5,15 +5,16 @@ becomes a change of a few more outputs, and so on to the features and the logits
 a change of w inputs with a kernel of k are w * k, fewer than those of the (w + k - 1) * k that
 recomputing the outputs would take; they are one matrix product for many mutants.
 
-Memory: the scores of at most `ROWS` references, and four arrays of `CELLS` numbers (of one
-mutant's, if these are more): less than 150 MB at 1000 bp with the default networks.
+Memory: the scores of at most `ROWS` references (1.5 MB each for the default alexnet at 1000 bp,
+2.6 MB for the default resnet), and four arrays of `CELLS` numbers, or of four mutants' if these
+are more: 60 MB for each thread on a CPU. On CUDA 64 times as many mutants go together: 3 GB.
 
 References
 ----------
 Nair et al. 2022, doi:10.1093/bioinformatics/btac135 (fastISM)
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,12 +32,13 @@ from seqcnn.engine.strands import expand_one_hot
 
 __all__ = ["ROWS", "Strips"]
 
-ROWS = 32
+ROWS = 16
 """Sequences whose scores are kept at a time."""
 
 Logits = NDArray[np.float64]
 
 _MUTANTS = 1536  # whose features are weighed together
+_MORE_ON_CUDA = 64  # times as many, and as many numbers at a time: launches cost more than memory
 _WIDEST = 16  # bases of a substitution that is followed rather than computed whole
 
 
@@ -79,6 +81,7 @@ class Strips:
         self.device = network.detectors.device
         self.tasks = network.head_layers[-1].channels
         self._last = network.layers[-1].kind
+        self._more = _MORE_ON_CUDA if self.device.type == "cuda" else 1
         with torch.inference_mode():
             self.head = DeltaHead(network.head_layers, head)
             self.steps = compile_steps(network)
@@ -108,7 +111,7 @@ class Strips:
 
     def _mutants_of(self, codes: Codes) -> Logits:
         references = self._refer(codes)
-        own = references.head[-1].cpu().numpy()[: len(codes)]
+        own = references.head[-1].cpu().numpy()
         logits = np.broadcast_to(own[:, None, None], (*codes.shape, 4, self.tasks)).copy()
         row, position, base = np.nonzero(codes[:, :, None] != np.arange(4))
         pairs = 5 * codes[row, position].astype(np.int64) + base
@@ -141,7 +144,7 @@ class Strips:
 
     def _pairs(self, ref: Codes, changes: Changes) -> tuple[Logits, Logits]:
         references = self._refer(ref)
-        before = references.head[-1].cpu().numpy()[: len(ref)]
+        before = references.head[-1].cpu().numpy()
         after = before.copy()
         changed = np.flatnonzero(changes.stop > changes.start)
         changes = changes.choose(changed)
@@ -154,8 +157,9 @@ class Strips:
         """Score whole sequences (n, length): logits (n, tasks)."""
         logits = self._empty(len(codes))
         for start in range(0, len(codes), ROWS):
-            rows = codes[start : start + ROWS]
-            logits[start : start + ROWS] = self._refer(rows).head[-1].cpu()[: len(rows)]
+            rows = slice(start, start + ROWS)
+            features = torch.cat([part[2] for part in self._run_blocks(codes[rows])])
+            logits[rows] = self.head.run_references(features.double())[-1].cpu()
         return logits
 
     def _empty(self, count: int) -> Logits:
@@ -163,44 +167,51 @@ class Strips:
 
     def _block(self, length: int) -> int:
         """Give the number of sequences that go through the trunk together."""
-        return min(ROWS, self.network.rows_at_once(length, self.device))
+        return min(ROWS, self.network.rows_in_cache(length, self.device))
 
     def _refer(self, codes: Codes) -> _References:
-        """Run whole sequences in blocks; rows that fill the last one up are N."""
-        size = self._block(codes.shape[1])
-        parts = [self._refer_block(codes[i : i + size], size) for i in range(0, len(codes), size)]
-        if len(parts) == 1:
-            return parts[0]
+        """Run whole sequences and keep what their mutants are compared with."""
+        scores, trunk, features = zip(*self._run_blocks(codes), strict=True)
         return _References(
-            _join(parts, lambda part: part.scores),
-            torch.cat([part.trunk for part in parts]),
-            _join(parts, lambda part: part.head),
+            [_join(each) for each in zip(*scores, strict=True)],
+            _join(trunk),
+            self.head.run_references(_join(features).double()),
         )
 
-    def _refer_block(self, codes: Codes, size: int) -> _References:
-        # On a CPU a block may be smaller without other rounding, but for a single sequence.
-        rows = size if self.device.type == "cuda" else max(2, len(codes))
-        filled = np.full((rows, codes.shape[1]), UNKNOWN, dtype=np.uint8)
-        filled[: len(codes)] = codes
+    def _run_blocks(self, codes: Codes) -> Iterator[tuple[list[Tensor], Tensor, Tensor]]:
+        """Yield the scores, the trunk's output and the features of blocks of sequences."""
+        size = self._block(codes.shape[1])
+        for start in range(0, len(codes), size):
+            rows = codes[start : start + size]
+            # On a CPU a block may be smaller without other rounding, but for a single sequence.
+            filled = size if self.device.type == "cuda" else max(2, len(rows))
+            yield self._run_block(rows, filled)
+
+    def _run_block(self, codes: Codes, size: int) -> tuple[list[Tensor], Tensor, Tensor]:
+        """Run sequences, filled up with N to a block of a size."""
+        count = len(codes)
+        filled = np.full((size, codes.shape[1]), UNKNOWN, dtype=np.uint8)
+        filled[:count] = codes
         one_hot = expand_one_hot(torch.from_numpy(filled).to(self.device), unknown=self.unknown)
         scores: list[Tensor] = []
         trunk = run_references(self.steps, self.network.lay_out(one_hot), scores)
         features = self.network.trunk[-1](trunk)
-        head = self.head.run_references(features.double())
-        return _References(scores, trunk[:, :, 0].transpose(1, 2), head)
+        kept = [each[:count] for each in scores]
+        return kept, trunk[:count, :, 0].transpose(1, 2), features[:count]
 
     def _follow(self, changes: Changes, references: _References, length: int) -> Logits:
         """Give the logits (M, tasks) of changes, a batch at a time."""
         logits = self._empty(len(changes))
-        for start in range(0, len(changes), _MUTANTS):
-            mutants = slice(start, start + _MUTANTS)
+        together = _MUTANTS * self._more
+        for start in range(0, len(changes), together):
+            mutants = slice(start, start + together)
             logits[mutants] = self._follow_batch(changes.choose(mutants), references, length)
         return logits
 
     def _follow_batch(self, changes: Changes, references: _References, length: int) -> Logits:
         plan = Plan.make(self.steps, changes, length)
         rows = torch.from_numpy(changes.row).to(self.device)
-        size = max(4, CELLS // plan.largest)
+        size = max(4, CELLS * self._more // plan.largest)
         deltas = []
         for start in range(0, len(changes), size):
             mutants = slice(start, start + size)
@@ -224,8 +235,8 @@ def _compare(ref: Codes, alt: Codes) -> Changes:
     return Changes(row, start, stop, pairs)
 
 
-def _join(parts: list[_References], take: Callable[[_References], list[Tensor]]) -> list[Tensor]:
-    return [torch.cat(each) for each in zip(*map(take, parts), strict=True)]
+def _join(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(tuple(parts))
 
 
 def _join_changes(parts: list[Strip | Tensor]) -> Strip | Tensor:

@@ -215,11 +215,15 @@ class TorchBackend:
         """The members as what recomputes only what changes; none where nothing can do so."""
         if self._pooled:
             return [_PooledMember(member) for member in self._pooled]
-        both = zip(self.networks, self.heads, strict=True)
-        deep = [(network, head) for network, head in both if isinstance(network, StackedNetwork)]
-        if not deep:
-            _log.info("%s: in whole batches, for want of layers to follow", self.spec.architecture)
-        strips = [Strips(network, head, unknown=self.spec.unknown) for network, head in deep]
+        try:
+            strips = [
+                Strips(network, head, unknown=self.spec.unknown)
+                for network, head in zip(self.networks, self.heads, strict=True)
+                if isinstance(network, StackedNetwork)
+            ]
+        except TypeError as problem:  # a kind of layer that changes cannot be followed through
+            _log.info("%s: mutants in whole batches (%s)", self.spec.architecture, problem)
+            strips = []
         return [_DeepMember(member, self.spec.strands) for member in strips]
 
 

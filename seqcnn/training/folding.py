@@ -54,16 +54,26 @@ def measure_scores(
 
 @compile_kernel
 def fold_norm(
-    weights: Floats, norm: tuple[Floats, Floats], moments: Floats, folded: Floats, offsets: Floats
+    weights: Floats,
+    norm: tuple[Floats, Floats],
+    moments: Floats,
+    unit: float,
+    folded: Floats,
+    offsets: Floats,
 ) -> None:
-    """Scale detectors (networks, 4 width, number) as gain, shift and moments say."""
+    """Scale detectors (networks, 4 width, number) as gain, shift and moments say.
+
+    Their scores then count in `unit`: so many of them are 1.
+    """
     gain, shift = norm
+    times = np.float32(unit)
     networks, size, number = weights.shape
     scale = np.empty(number, dtype=np.float32)
     for network in range(networks):
         for k in range(number):
             scale[k] = gain[network, k] / math.sqrt(moments[network, 1, k] + EPSILON)
-            offsets[network, k] = shift[network, k] - scale[k] * moments[network, 0, k]
+            offsets[network, k] = (shift[network, k] - scale[k] * moments[network, 0, k]) * times
+            scale[k] *= times
         for i in range(size):
             values, cells = weights[network, i], folded[network, i]
             for k in range(number):
@@ -87,7 +97,7 @@ def slope_of_fold(
     measured
         Centre, spread and moments; see `measure_scores`.
     folded
-        Gradients of folded detectors and offsets.
+        Gradients of folded detectors and offsets, whose unit is 1.
     own
         Gradients of detectors, gain and shift, which are added to.
     """
@@ -112,4 +122,6 @@ def slope_of_fold(
         for i in range(size):
             slopes, cells, along = folded[0][network, i], own[0][network, i], spread[network, i]
             for k in range(number):
-                cells[k] += slopes[k] * scale[k] + of_mean[k] * centre[i] + of_variance[k] * along[k]
+                cells[k] += (
+                    slopes[k] * scale[k] + of_mean[k] * centre[i] + of_variance[k] * along[k]
+                )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from seqcnn.engine.bank import EPSILON, MOMENTUM
 from seqcnn.engine.compiled import compile_kernel
-from seqcnn.engine.gradients import exponential
+from seqcnn.engine.gradients import raise_two
 
 __all__ = [
     "activate",
@@ -48,13 +48,13 @@ def activate(
     positions
         What sums are divided by.
     ceiling
-        Largest exponent of the activation; 0 for ReLU.
+        Of `pool_means`.
     slopes
         Of the activation at the largest score (rows, lanes).
     """
     networks, rows, number = features.shape
-    has_mean = networks * number > pooled.shape[2]
     lanes = pooled.shape[2] // networks
+    has_mean = number > lanes
     top, zero, share = np.float32(ceiling), np.float32(0), np.float32(1 / positions)
     for network in range(networks):
         first = network * lanes
@@ -66,7 +66,7 @@ def activate(
                     slope[first + k] = np.float32(best[first + k] > zero)
             else:
                 for k in range(lanes):
-                    out[k] = exponential(min(best[first + k], top))
+                    out[k] = raise_two(min(best[first + k], top))
                     slope[first + k] = out[k] if best[first + k] <= top else zero
             if has_mean:
                 for k in range(lanes):
@@ -133,9 +133,7 @@ def note_moments(moments: Floats, count: int, stopped: Flags, running: Floats) -
 
 
 @compile_kernel
-def normalise(
-    features: Floats, moments: Floats, gain: Floats, shift: Floats, out: Floats
-) -> None:
+def normalise(features: Floats, moments: Floats, gain: Floats, shift: Floats, out: Floats) -> None:
     """Bring features to mean 0 and variance 1, then apply gain and shift."""
     networks, rows, number = features.shape
     scale = np.empty(number, dtype=np.float32)

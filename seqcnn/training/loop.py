@@ -344,6 +344,6 @@ def _check_windows(length: int, shortest: int) -> None:
         raise ConfigError(
             "--length",
             f"{length} bp",
-            expected=f"at least the detectors' {shortest} bp",
+            expected=f"at least the network's {shortest} bp",
             remedy="choose a larger --length, or --set width=...",
         )
