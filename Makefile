@@ -1,7 +1,7 @@
 # make demo    train on real binding sites, score real variants, draw the motif (2-4 minutes)
 # make test    the tests            make lint      ruff, mypy, import layers, snakefmt
 # make format  reformat the code    make coverage  the tests, with the lines they miss
-# make bench   speed against peers (half an hour; makes environments of their own for them)
+# make bench   measure the speed beside named peers, half an hour (NAMES="scan windows" picks some)
 # make clean   remove what was made (make distclean: the environment too)
 #
 # The environment .venv is made when it is needed, and again when its description changes.
@@ -92,15 +92,15 @@ format: $(VENV)/.development
 
 # ---- speed ----
 
-bench: $(VENV)/.development
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.runtime
+	$(BIN)/python -m benchmarks $(NAMES)
 
 # ---- removal ----
 
 clean:
-	rm -rf $(DEMO) results workflows/results workflows/.snakemake .snakemake build dist *.egg-info \
+	rm -rf $(DEMO) benchmarks/.work results workflows/results workflows/.snakemake .snakemake build dist *.egg-info \
 	    .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
 	find seqcnn tests workflows benchmarks example_data -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) benchmarks/.environments

@@ -194,6 +194,7 @@ def test_sides_take_turns_and_broken_ones_are_named(
         Peer("seqcnn", f"{here}:Subject", **sizes),
         peers,
         growth=(1, 4),
+        growth_repeats=1,
         repeats=3,
     )
     result = measure(benchmark, tmp_path / "work", quick=False)

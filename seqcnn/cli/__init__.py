@@ -61,6 +61,7 @@ class _LazyGroup(ExampleHelp, click.Group):
         try:
             return super().main(*args, **keywords)
         except OSError as problem:  # the help cannot be written
+            _give_up_stdout()
             click.echo(f"seqcnn: error: {_spell(problem)}", err=True)
             sys.exit(1)
 
@@ -72,8 +73,7 @@ class _LazyGroup(ExampleHelp, click.Group):
         except SeqcnnError as problem:
             _fail(ctx, str(problem))
         except BrokenPipeError:
-            # The reader has what it wanted; python must not complain while it shuts down.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _give_up_stdout()  # the reader has what it wanted
             ctx.exit(1)
         except KeyboardInterrupt:
             click.echo("seqcnn: interrupted", err=True)
@@ -83,6 +83,11 @@ class _LazyGroup(ExampleHelp, click.Group):
             _fail(ctx, f"memory: there is not enough ({problem or 'none is left'}); {remedy}")
         except OSError as problem:
             _fail(ctx, _spell(problem))
+
+
+def _give_up_stdout() -> None:
+    """Lead what is still to be written nowhere: python would try, and complain, at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _spell(problem: OSError) -> str:

@@ -90,16 +90,13 @@ class TorchBackend:
 
     def predict_mutants(self, codes: Codes, advance: Advance) -> Logits:
         """Score every base at every position of codes: (members, n, length, 4, tasks)."""
+        if self._pooled:
+            pooled = [_to_numpy(m.mutants(torch.from_numpy(codes))) for m in self._pooled]
+            advance(len(codes))
+            return np.stack(pooled)
+        if self._strips:
+            return self._follow_mutants(codes, advance)
         out = self._empty(*codes.shape, 4)
-
-        def run(row: int) -> None:
-            for logits, member in zip(out, self._incremental, strict=True):
-                logits[row] = member.mutants(codes[row : row + 1])[0]
-
-        if self._incremental:
-            for _ in self._share(run, range(len(codes))):
-                advance(1)
-            return out
         for row, sequence in enumerate(codes):
             mutants = np.tile(sequence, (len(sequence), 4, 1))
             place = np.arange(len(sequence))
@@ -109,19 +106,41 @@ class TorchBackend:
             advance(1)
         return out
 
+    def _follow_mutants(self, codes: Codes, advance: Advance) -> Logits:
+        """Follow each substitution through the layers; a strand of a sequence is a task."""
+        both = [codes] if self.spec.strands == "single" else [codes, reverse_complement(codes)]
+        sides = [self._empty(*codes.shape, 4) for _ in both]
+
+        def run(task: int) -> None:
+            row, strand = divmod(task, len(both))
+            for logits, member in zip(sides[strand], self._strips, strict=True):
+                logits[row] = member.mutants(both[strand][row : row + 1])[0]
+
+        for task, _ in enumerate(self._share(run, range(len(codes) * len(both)))):
+            advance(int((task + 1) % len(both) == 0))
+        if len(both) == 1:
+            return sides[0]
+        # Base b at position i is, on the other strand, base 3 - b at position length - 1 - i.
+        return _combine(sides[0], sides[1][:, :, ::-1, ::-1], self.spec.strands)
+
     def predict_alleles(
         self, contig: Codes, ref: Haplotypes, alt: Haplotypes, advance: Advance
     ) -> tuple[Logits, Logits]:
         """Score n pairs of windows of a contig: (members, n, tasks) for each side."""
         before, after = (cut_haplotypes(contig, side, self.spec.length) for side in (ref, alt))
-        if not self._incremental:
+        if self._pooled:
+            pairs = [_compare_pooled(member, before, after) for member in self._pooled]
+            advance(2 * len(before))
+            return np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
+        if not self._strips:
             return self.predict(before, advance), self.predict(after, advance)
         refs, alts = self._empty(len(before)), self._empty(len(before))
 
         def run(start: int) -> int:
             piece = slice(start, start + _PAIRS)
-            for i, member in enumerate(self._incremental):
-                refs[i, piece], alts[i, piece] = member.pairs(before[piece], after[piece])
+            for i, member in enumerate(self._strips):
+                pair = _compare_strips(member, before[piece], after[piece], self.spec.strands)
+                refs[i, piece], alts[i, piece] = pair
             return len(before[piece])
 
         for done in self._share(run, range(0, len(before), _PAIRS)):
@@ -211,20 +230,17 @@ class TorchBackend:
         return [TorchPooled(network, head, self.spec.strands) for network, head in both]
 
     @functools.cached_property
-    def _incremental(self) -> Sequence["_PooledMember | _DeepMember"]:
-        """The members as what recomputes only what changes; none where nothing can do so."""
-        if self._pooled:
-            return [_PooledMember(member) for member in self._pooled]
+    def _strips(self) -> list[Strips]:
+        """The members as what follows changes through their layers; none where nothing can."""
         try:
-            strips = [
+            return [
                 Strips(network, head, unknown=self.spec.unknown)
                 for network, head in zip(self.networks, self.heads, strict=True)
                 if isinstance(network, StackedNetwork)
             ]
         except TypeError as problem:  # a kind of layer that changes cannot be followed through
             _log.info("%s: mutants in whole batches (%s)", self.spec.architecture, problem)
-            strips = []
-        return [_DeepMember(member, self.spec.strands) for member in strips]
+            return []
 
 
 def _load_network(spec: ModelSpec, member: Mapping[str, NDArray[np.float32]]) -> SequenceNetwork:
@@ -238,45 +254,22 @@ def _load_network(spec: ModelSpec, member: Mapping[str, NDArray[np.float32]]) ->
     return network.eval()
 
 
-class _PooledMember:
-    """Mutants and pairs of a network with global pooling, as arrays."""
-
-    def __init__(self, member: TorchPooled) -> None:
-        self.member = member
-
-    def mutants(self, codes: Codes) -> Logits:
-        return _to_numpy(self.member.mutants(torch.from_numpy(codes)))
-
-    def pairs(self, ref: Codes, alt: Codes) -> tuple[Logits, Logits]:
-        before, after = self.member.alleles(torch.from_numpy(ref), torch.from_numpy(alt))
-        return _to_numpy(before), _to_numpy(after)
+def _compare_pooled(member: TorchPooled, ref: Codes, alt: Codes) -> tuple[Logits, Logits]:
+    before, after = member.alleles(torch.from_numpy(ref), torch.from_numpy(alt))
+    return _to_numpy(before), _to_numpy(after)
 
 
-class _DeepMember:
-    """Mutants and pairs of a deep network, with both strands together."""
+def _compare_strips(member: Strips, ref: Codes, alt: Codes, strands: str) -> tuple[Logits, Logits]:
+    forward = member.alternatives(ref, alt)
+    if strands == "single":
+        return forward
+    reverse = member.alternatives(reverse_complement(ref), reverse_complement(alt))
+    before, after = zip(forward, reverse, strict=True)
+    return _combine(*before, strands), _combine(*after, strands)
 
-    def __init__(self, member: Strips, strands: str) -> None:
-        self.member, self.strands = member, strands
 
-    def mutants(self, codes: Codes) -> Logits:
-        forward = self.member.mutants(codes)
-        if self.strands == "single":
-            return forward
-        # Base b at position i is, on the other strand, base 3 - b at position length - 1 - i.
-        reverse = self.member.mutants(reverse_complement(codes))[:, ::-1, ::-1]
-        return self._combine(forward, reverse)
-
-    def pairs(self, ref: Codes, alt: Codes) -> tuple[Logits, Logits]:
-        forward = self.member.alternatives(ref, alt)
-        if self.strands == "single":
-            return forward
-        reverse = self.member.alternatives(reverse_complement(ref), reverse_complement(alt))
-        return self._combine(forward[0], reverse[0]), self._combine(forward[1], reverse[1])
-
-    def _combine(self, forward: Logits, reverse: Logits) -> Logits:
-        if self.strands == "max":
-            return np.asarray(np.maximum(forward, reverse))
-        return (forward + reverse) / 2
+def _combine(forward: Logits, reverse: Logits, strands: str) -> Logits:
+    return np.asarray(np.maximum(forward, reverse) if strands == "max" else (forward + reverse) / 2)
 
 
 def _scan(member: TorchPooled, piece: Tensor, spec: ModelSpec) -> Logits:

@@ -129,6 +129,25 @@ def train_many(
     keep_freed_memory()
     if device.type == "cuda":
         use_full_precision()
+    workers = 1 if device.type == "cuda" else count_threads(threads)
+    groups = _group_jobs(settled, device, workers)
+
+    def train(group: list[int], advance: Advance) -> list[TrainedNetwork]:
+        return _Training([settled[job] for job in group], device, strict=strict).run(advance)
+
+    results = _run_side_by_side(train, groups, workers, progress)
+    places = [job for group in groups for job in group]
+    networks = [network for result in results for network in result]
+    return [networks[place] for place in np.argsort(places)]
+
+
+def _run_side_by_side(
+    train: Callable[[list[int], Advance], list[TrainedNetwork]],
+    groups: Sequence[list[int]],
+    workers: int,
+    progress: Advance | None,
+) -> list[list[TrainedNetwork]]:
+    """Train each group on a thread; the first error, or Ctrl-C, ends all of them."""
     given_up = threading.Event()
 
     def advance(steps: int) -> None:
@@ -137,24 +156,17 @@ def train_many(
         if progress:
             progress(steps)
 
-    def run(group: list[int]) -> list[TrainedNetwork]:
-        return _Training([settled[job] for job in group], device, strict=strict).run(advance)
-
-    workers = 1 if device.type == "cuda" else count_threads(threads)
-    groups = _group_jobs(settled, device, workers)
     with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        runs = [pool.submit(run, group) for group in groups]
+        runs = [pool.submit(train, group, advance) for group in groups]
         try:
             wait(runs, return_when=FIRST_EXCEPTION)
         finally:
-            given_up.set()  # after an error or Ctrl-C, the others are not to train to the end
+            given_up.set()
     errors = [run.exception() for run in runs]
     for error in errors:
         if error and not isinstance(error, InterruptedError):
             raise error
-    places = [job for group in groups for job in group]
-    networks = [network for run in runs for network in run.result()]
-    return [networks[place] for place in np.argsort(places)]
+    return [run.result() for run in runs]
 
 
 def _settle(job: TrainingJob) -> TrainingJob:
