@@ -2,6 +2,7 @@
 
 import statistics
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,9 @@ __all__ = [
     "rates",
     "spread",
 ]
+
+_REST = 0.4
+"""Seconds between turns: the threads of the side before spin on for a while."""
 
 TOLERANCE = 1e-3
 """Largest difference, relative to numbers above 1, up to which a side does the same work."""
@@ -278,6 +282,7 @@ def _take_turns(sides: Sequence[_Side], *, repeats: int, quick: bool) -> None:
     for repeat in range(-1, repeats):
         for side in sides:
             sizes = side.peer.quick if quick else side.peer.sizes
+            time.sleep(_REST)
             try:
                 run = side.worker.ask("run", size=sizes.trial if repeat < 0 else sizes.run)
             except SideError as problem:

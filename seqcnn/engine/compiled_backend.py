@@ -9,6 +9,7 @@ from seqcnn.architectures.pooled import pooled_form, weight_shapes
 from seqcnn.dna import Codes
 from seqcnn.engine.backend import Advance, Logits
 from seqcnn.engine.detectors import Lanes, lay_out
+from seqcnn.engine.devices import keep_freed_memory
 from seqcnn.engine.haplotypes import score_haplotypes
 from seqcnn.engine.pooled import score_mutants, score_windows
 from seqcnn.engine.sharing import map_in_order
@@ -52,6 +53,7 @@ class CompiledBackend:
         self, spec: ModelSpec, members: Sequence[Mapping[str, NDArray[np.float32]]], threads: int
     ) -> None:
         self.spec, self.threads = spec, threads
+        keep_freed_memory()
         self.lanes = [_lay_out_member(spec, member) for member in members]
 
     @staticmethod

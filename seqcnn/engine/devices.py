@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from seqcnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -166,6 +168,4 @@ def keep_freed_memory() -> None:
     again a moment later, page by page: half of the time of a pass. It stops doing so once it
     has seen a block of up to 32 MB freed. Elsewhere this does nothing.
     """
-    import torch
-
-    torch.empty(31 * 2**20, dtype=torch.uint8)
+    np.empty(31 * 2**20, dtype=np.uint8)

@@ -204,25 +204,25 @@ def finish(best: Integers, total: Sums, count: int, lanes: Lanes, out: Logits) -
     sums, rounded, scale = work.sums, work.rounded, lanes.scale
     first, first_bias = lanes.hidden_weights, lanes.hidden_bias
     last, last_bias = lanes.output_weights, lanes.output_bias
-    number, has_mean, larger = best.shape[1] // lanes.strands, lanes.has_mean, lanes.larger
+    number = np.uintp(best.shape[1] // lanes.strands)
+    has_mean, larger, has_hidden = lanes.has_mean, lanes.larger, len(first_bias) > 0
     unit = 2.0**-scale.precision
     for row in range(len(best)):
         for k in range(len(scores)):
             scores[k], active[k] = best[row, k], 0
         add_activations(scores, scale, active, wholes, powers, exponents, sums, rounded)
         for strand in range(lanes.strands):
-            highest = active[strand * number : (strand + 1) * number]
+            lane = np.uintp(strand) * number  # unsigned, or the loops go one by one
             for k in range(number):
-                features[k] = highest[k] * unit
+                features[k] = active[lane + k] * unit
             if has_mean:
-                summed = total[row, strand * number : (strand + 1) * number]
-                means = features[number:]
                 for k in range(number):
-                    means[k] = summed[k] * unit / count
-            if len(first_bias):
+                    features[number + k] = total[row, lane + k] * unit / count
+            if has_hidden:
                 _fill_units(first, first_bias, features, units)
             for task in range(len(last_bias)):
-                logit = _dot(last, task, units if len(first_bias) else features) + last_bias[task]
+                logit = last_bias[task]
+                logit += _dot(last, task, units) if has_hidden else _dot(last, task, features)
                 if strand == 0:
                     out[row, task] = logit
                 elif larger:

@@ -21,7 +21,6 @@ from seqcnn.engine.kernels import (
     Integers,
     Logits,
     Sums,
-    Work,
     add_activations,
     copy_row,
     finish,
@@ -72,8 +71,11 @@ def score_every_window(
             for k in range(number):
                 total[s, k] = sums[padding + s + inner, k] - sums[padding + s, k]
     if padding:
-        _slide_left_end(contig, first, lanes, work, scores, best, total)
-        _slide_right_end(contig, first + length, lanes, work, scores, best, total)
+        lost = _exchange_for_unknown(lanes.columns[:padding])
+        _slide_end(contig, first - padding, False, lost, lanes, scores, best, total)
+        last = first + length + windows + padding - 2
+        lost = _exchange_for_unknown(lanes.columns[len(lanes.columns) - padding :][::-1])
+        _slide_end(contig, last, True, lost, lanes, scores, best, total)
     finish(best, total, inner + 2 * padding, lanes, out)
 
 
@@ -97,115 +99,90 @@ def _slide_maximum(scores: Integers, size: int, best: Integers) -> None:
 
 
 @compile_kernel
-def _slide_left_end(
+def _slide_end(
     contig: NDArray[np.uint8],
-    first: int,
+    base: int,
+    backward: bool,
+    lost: Integers,
     lanes: Lanes,
-    work: Work,
     scores: Integers,
     best: Integers,
     total: Sums,
 ) -> None:
-    """Pool the detectors that begin before each window; scores begin `padding` before `first`."""
-    padding = lanes.padding
-    lost = _exchange_for_unknown(lanes.columns[:padding])
-    states = _make_states(padding, scores.shape[1])
-    for step in range(1, len(best) + padding):
-        start = first - padding + step  # of a window; the first ones only fill the state
-        letter = contig[start - 1] if 1 <= start <= len(contig) else np.uint8(4)
-        old, new = states[step % 2], states[1 - step % 2]
-        _lose_base(scores[step - 1], lost[letter], old, new)
-        if step >= padding:
-            _pool_state(new, best[step - padding])
-            if lanes.has_mean:
-                _add_state(new, lanes, work, total[step - padding])
+    """Pool the detectors that reach past one end of each window.
 
-
-@compile_kernel
-def _slide_right_end(
-    contig: NDArray[np.uint8],
-    end: int,
-    lanes: Lanes,
-    work: Work,
-    scores: Integers,
-    best: Integers,
-    total: Sums,
-) -> None:
-    """Pool the detectors that end after each window, the last window first."""
-    padding = lanes.padding
-    lost = _exchange_for_unknown(lanes.columns[len(lanes.columns) - padding :][::-1])
-    states = _make_states(padding, scores.shape[1])
-    for step in range(1, len(best) + padding):
-        window = len(best) - 1 + padding - step
-        base = end + window
-        letter = contig[base] if 0 <= base < len(contig) else np.uint8(4)
-        old, new = states[step % 2], states[1 - step % 2]
-        _lose_base(scores[len(scores) - step], lost[letter], old, new)
-        if step >= padding:
-            _pool_state(new, best[window])
-            if lanes.has_mean:
-                _add_state(new, lanes, work, total[window])
+    Parameters
+    ----------
+    contig
+        Codes of the whole contig.
+    base
+        The base that the first score loses; going backward, the last score.
+    backward
+        Whether it is the right end; then the last window comes first.
+    lost
+        What a score gains (5, columns x lanes) when a base of a column becomes N.
+    lanes
+        The network.
+    scores
+        From `padding` positions before the first window's on.
+    best, total
+        Of each window.
+    """
+    number, padding = np.uintp(scores.shape[1]), lanes.padding
+    size = np.uintp(lost.shape[1])
+    state = np.full(2 * (lost.shape[1] + _ROWS * scores.shape[1]), LOWEST, dtype=np.int32)
+    half = np.uintp(len(state) // 2)
+    work = make_work(lanes, 1)
+    row, active = np.empty(scores.shape[1], dtype=np.int32), work.active
+    wholes, powers, exponents = work.wholes, work.powers, work.exponents
+    scale, sums, rounded, has_mean = lanes.scale, work.sums, work.rounded, lanes.has_mean
+    for step in range(len(best) + padding - 1):
+        window = step - padding + 1  # the first steps only fill the state
+        entering, place = step, base + step
+        if backward:
+            window = len(best) - 1 - window
+            entering, place = len(scores) - 1 - step, base - step
+        letter = np.int64(contig[place]) if 0 <= place < len(contig) else np.int64(4)
+        new, old = np.uintp(0), half
+        if step % 2:
+            new, old = half, np.uintp(0)
+        # Unsigned places: one that might be negative would keep a loop from going many at a time.
+        for k in range(number):
+            state[new + k] = scores[entering, k] + lost[letter, k]
+        for k in range(size - number):
+            state[new + number + k] = state[old + k] + lost[letter, number + k]
+        if step < padding - 1:
+            continue
+        for r in range(np.uintp(0), size, np.uintp(_ROWS) * number):
+            first = new + r
+            for k in range(number):
+                best[window, k] = max(
+                    best[window, k],
+                    state[first + k],
+                    state[first + number + k],
+                    state[first + np.uintp(2) * number + k],
+                    state[first + np.uintp(3) * number + k],
+                    state[first + np.uintp(4) * number + k],
+                    state[first + np.uintp(5) * number + k],
+                    state[first + np.uintp(6) * number + k],
+                    state[first + np.uintp(7) * number + k],
+                )
+        if has_mean:
+            copy_row(total[window], active)
+            for r in range(np.uintp(0), size, number):
+                for k in range(number):
+                    row[k] = state[new + r + k]
+                add_activations(row, scale, active, wholes, powers, exponents, sums, rounded)
+            copy_row(active, total[window])
 
 
 @compile_kernel
 def _exchange_for_unknown(columns: Integers) -> Integers:
-    """Give what a score gains (5, columns, lanes) when a base of a column becomes N."""
+    """Give what a score gains (5, columns x lanes) when a base of a column becomes N."""
     width, letters, number = columns.shape
     gained = np.empty((letters, width, number), dtype=np.int32)
     for letter in range(letters):
         for i in range(width):
             for k in range(number):
                 gained[letter, i, k] = columns[i, 4, k] - columns[i, letter, k]
-    return gained
-
-
-@compile_kernel
-def _make_states(padding: int, number: int) -> Integers:
-    """Make two lists (rows, lanes) of scores that have lost 1, 2, ... columns.
-
-    Rows that fill them up to a multiple of `_ROWS` are below every score, and stay so.
-    """
-    rows = -(-padding // _ROWS) * _ROWS
-    return np.full((2, rows, number), LOWEST, dtype=np.int32)
-
-
-@compile_kernel
-def _lose_base(entering: Integers, lost: Integers, old: Integers, new: Integers) -> None:
-    """Let detectors lose one column more, and the entering ones their first."""
-    number = len(entering)
-    for k in range(number):
-        new[0, k] = entering[k] + lost[0, k]
-    # One long loop over all other rows goes many at a time; an index that might be negative, or
-    # rows of unknown distance, would keep it from that.
-    moved = new[1 : len(lost)].reshape((len(lost) - 1) * number)
-    before = old[: len(lost) - 1].reshape((len(lost) - 1) * number)
-    change = lost[1:].reshape((len(lost) - 1) * number)
-    for i in range(len(moved)):
-        moved[i] = before[i] + change[i]
-
-
-@compile_kernel
-def _pool_state(state: Integers, best: Integers) -> None:
-    """Keep the largest of each lane's scores (rows, lanes)."""
-    for r in range(0, len(state), _ROWS):
-        for k in range(len(best)):
-            best[k] = max(
-                best[k],
-                state[r, k],
-                state[r + 1, k],
-                state[r + 2, k],
-                state[r + 3, k],
-                state[r + 4, k],
-                state[r + 5, k],
-                state[r + 6, k],
-                state[r + 7, k],
-            )
-
-
-@compile_kernel
-def _add_state(state: Integers, lanes: Lanes, work: Work, total: Sums) -> None:
-    """Add the activations of all scores (rows, lanes)."""
-    wholes, powers, exponents = work.wholes, work.powers, work.exponents
-    scale, sums, rounded = lanes.scale, work.sums, work.rounded
-    for row in range(lanes.padding):
-        add_activations(state[row], scale, total, wholes, powers, exponents, sums, rounded)
+    return gained.reshape((letters, width * number))
