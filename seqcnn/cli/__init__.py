@@ -82,6 +82,7 @@ class _LazyGroup(ExampleHelp, click.Group):
             remedy = "choose a smaller --length, --batch-size or --ratio, or less data"
             _fail(ctx, f"memory: there is not enough ({problem or 'none is left'}); {remedy}")
         except OSError as problem:
+            _give_up_stdout()
             _fail(ctx, _spell(problem))
 
 
