@@ -88,7 +88,8 @@ class _LazyGroup(ExampleHelp, click.Group):
 
 def _give_up_stdout() -> None:
     """Lead what is still to be written nowhere: python would try, and complain, at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError):  # a stream in memory has no number
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _spell(problem: OSError) -> str:
