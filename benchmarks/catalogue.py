@@ -301,7 +301,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "maps-resnet",
         "resnet, dilated",
         prepare_maps("resnet", batches=(32, 64, 128)),
-        sequences=(1, 1),
+        sequences=(4, 1),
         mutants=(600, 300),
         aim=3,
     ),
