@@ -62,9 +62,8 @@ def plot_growth(results: Sequence[Mapping[str, Any]], path: Path) -> None:
     rows = -(-len(grown) // columns)
     figure = Figure(figsize=(3.3 * columns, 3.1 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).flat
-    for result, axes in zip(
-        grown, panels, strict=False
-    ):  # not the other way: it would take one more
+    # Not the other way round: that would take one panel more.
+    for result, axes in zip(grown, panels, strict=False):
         points = _points(result)
         units = [point[0] for point in points]
         last_units, last_seconds = points[-1][0], points[-1][1][0]
