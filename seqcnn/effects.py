@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from seqcnn.engine import Engine
 from seqcnn.modelfile import TrainedModel
-from seqcnn.variants import AllelePairs
+from seqcnn.significance import UNTYPED, Null, classify_alleles, p_values
+from seqcnn.variants import AllelePairs, ContigPairs
 
-__all__ = ["VariantEffects", "active_quantile", "score_pairs"]
+__all__ = ["VariantEffects", "active_quantile", "pair_types", "score_pairs", "shift_offsets"]
 
 Scores = NDArray[np.float64]
 
@@ -38,6 +39,8 @@ class VariantEffects:
         Share of the training positives that score below the larger allele.
     sd
         Standard deviation of delta over the members; NaN for a single one.
+    p
+        Of delta against null variants of the same type, two-sided; NaN where there are none.
     """
 
     ref_logit: Scores
@@ -47,10 +50,16 @@ class VariantEffects:
     deepbind: Scores
     quantile: Scores
     sd: Scores
+    p: Scores
 
 
 def score_pairs(
-    engine: Engine, shifted: list[AllelePairs], *, progress: Callable[[int], object] | None = None
+    engine: Engine,
+    shifted: list[AllelePairs],
+    *,
+    types: NDArray[np.uint8] | None = None,
+    null: Null | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> VariantEffects:
     """Score pairs of windows.
 
@@ -60,9 +69,16 @@ def score_pairs(
         The model.
     shifted
         The same alleles in windows of different offsets, over which logits are averaged.
+    types
+        Number of the type of each allele (n,), of `seqcnn.significance.allele_types`. By default
+        they are told from the windows, but for alleles in repeats longer than a window.
+    null
+        What effects are compared with; by default the model's own. One that was drawn with
+        other strands or another number of shifts says nothing about these effects.
     progress
         Called with the number of windows done since the last call.
     """
+    null = null or engine.model.null
     ref, alt = np.mean([_score_sides(engine, pairs, progress) for pairs in shifted], axis=0)
     delta = alt - ref
     ref_logit, alt_logit = ref.mean(axis=0), alt.mean(axis=0)
@@ -79,7 +95,34 @@ def score_pairs(
         deepbind=delta.mean(axis=0) * np.maximum(larger, 0),
         quantile=active_quantile(engine.model, larger),
         sd=delta.std(axis=0, ddof=1) if several else np.full_like(ref_logit, np.nan),
+        p=p_values(null, pair_types(shifted[0]) if types is None else types, delta.mean(axis=0))
+        if null and null.suits(strands=engine.spec.strands, shifts=len(shifted))
+        else np.full_like(ref_logit, np.nan),
     )
+
+
+def shift_offsets(shifts: int) -> range:
+    """Give the offsets of windows that are averaged over: 0, then 1, then -1 to 1, and so on."""
+    return range(-((shifts - 1) // 2), shifts // 2 + 1)
+
+
+def pair_types(pairs: AllelePairs) -> NDArray[np.uint8]:
+    """Tell the type (n,) of the allele of each pair of windows; see `seqcnn.significance`."""
+    types = np.full(len(pairs), UNTYPED, dtype=np.uint8)
+    for part in pairs.parts:
+        lengths = np.diff(part.alt.ends)
+        alt_letters = np.append(part.alt.letters, np.uint8(0))[part.alt.ends[:-1]]
+        types[part.places] = classify_alleles(
+            part.alt.removed, lengths, _ref_letters(part), alt_letters
+        )
+    return types
+
+
+def _ref_letters(part: ContigPairs) -> NDArray[np.uint8]:
+    """Give the first base of each REF: the record's where it is spelled, else the contig's."""
+    places = np.minimum(part.alt.alleles, len(part.contig) - 1)
+    spelled = np.append(part.ref.letters, np.uint8(0))[part.ref.ends[:-1]]
+    return np.where(np.diff(part.ref.ends) > 0, spelled, part.contig[places])
 
 
 def _score_sides(

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from seqcnn.datasets import LabelledSequences
+from seqcnn.dna import Codes
 from seqcnn.engine import Engine, Predictions
 from seqcnn.filters import detector_importance, extract_motifs
 from seqcnn.metrics import (
@@ -19,6 +20,7 @@ from seqcnn.metrics import (
     predict_baseline,
 )
 from seqcnn.modelfile import ModelSpec, TrainedModel
+from seqcnn.nulls import choose_count, draw_null
 from seqcnn.splits import Split, add_shuffles
 from seqcnn.training import History, TrainingConfig, standardise_targets, train_members
 
@@ -90,6 +92,12 @@ def run_experiment(  # noqa: PLR0913
         motifs=tuple(extract_motifs(engine, positives.sequences.codes, importance=importance)),
         metrics=metrics,
         baselines={name: baseline.to_json() for name, baseline in baselines.items()},
+        null=draw_null(
+            engine,
+            _contexts(positives, sample, spec),
+            count=choose_count(spec),
+            seed=config.seed,
+        ),
     )
     return Experiment(model, history, predictions)
 
@@ -144,6 +152,12 @@ def _take_positives(data: LabelledSequences, spec: ModelSpec, *, seed: int) -> L
     positive = _sought(data.targets, spec)
     targets = np.where(positive, np.float32(1), np.float32(0))
     return _draw_rows(replace(data, targets=targets), np.asarray(positive.any(axis=1)), seed)
+
+
+def _contexts(positives: LabelledSequences, sample: LabelledSequences, spec: ModelSpec) -> Codes:
+    """Choose sequences whose shuffles null variants stand in: sites, or all of a regression."""
+    of_sites = len(positives) > 0 and spec.task_kind != "regression"
+    return (positives if of_sites else sample).sequences.codes
 
 
 def _sought(targets: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.bool_]:

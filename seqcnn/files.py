@@ -21,6 +21,7 @@ from typing import IO, cast
 from seqcnn.errors import ConfigError, InputError, SeqcnnError
 
 __all__ = [
+    "BGZF_END",
     "check_file",
     "check_output",
     "check_readable",
@@ -36,7 +37,8 @@ __all__ = [
     "whole_file",
 ]
 
-_BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+"""The empty block that ends a whole bgzip file."""
 
 _FOREIGN = {
     rb"BZh[1-9]1AY&SY": ("is compressed with bzip2", "decompress it: bunzip2"),
@@ -107,8 +109,8 @@ def lacks_bgzf_end(path: Path) -> bool:
     """Tell whether a bgzip file lacks the empty block that marks its end, so was cut."""
     with path.open("rb") as handle:
         size = handle.seek(0, os.SEEK_END)
-        handle.seek(max(0, size - len(_BGZF_END)))
-        return handle.read() != _BGZF_END
+        handle.seek(max(0, size - len(BGZF_END)))
+        return handle.read() != BGZF_END
 
 
 @contextlib.contextmanager

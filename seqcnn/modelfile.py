@@ -1,12 +1,14 @@
 """The model file: one safetensors file with everything that scoring needs, and nothing that runs.
 
 Layout, ``FORMAT_VERSION`` 1
-    Tensors ``member.I.NAME`` (weights of member I), ``reference`` (tasks, quantiles) and
-    ``motif.I`` (4, width) counts. The safetensors metadata holds one key, ``seqcnn``: a JSON
-    object with ``format_version``, ``spec``, ``members`` (how many), ``motifs`` (names and
-    numbers), ``metrics``, ``baselines``, ``provenance`` and ``sha256``, the digest of all
-    tensors and of the rest of the object: one byte that changed is found out. Two trainings
-    with one seed give the same bytes: no clock, no path, no machine in it.
+    Tensors ``member.I.NAME`` (weights of member I), ``reference`` (tasks, quantiles),
+    ``motif.I`` (4, width) counts and ``null`` (types, tasks, count), sizes of the effects of null
+    variants. The safetensors metadata holds one key, ``seqcnn``: a JSON object with
+    ``format_version``, ``spec``, ``members`` (how many), ``motifs`` (names and numbers),
+    ``metrics``, ``baselines``, ``provenance``, ``null`` (types, and how it was drawn) and
+    ``sha256``, the digest of all tensors and of the rest of the object: one byte that changed is
+    found out. A file may be without a null, and has neither of the two then. Two trainings with
+    one seed give the same bytes: no clock, no path, no machine in it.
 """
 
 import dataclasses
@@ -29,6 +31,7 @@ from seqcnn.errors import ConfigError, InputError, ModelFileError
 from seqcnn.files import check_file, whole_file
 from seqcnn.metrics import TaskKind
 from seqcnn.motifs import Motif
+from seqcnn.significance import Null
 
 __all__ = ["FORMAT_VERSION", "ModelSpec", "TrainedModel", "read_model", "write_model"]
 
@@ -129,6 +132,9 @@ class TrainedModel:
         The composition and length baselines, as JSON values.
     provenance
         Version, command, checksums of the data, seed.
+    null
+        Effects of null variants, against which those of alleles are held; None where there is
+        no null distribution.
     """
 
     spec: ModelSpec
@@ -138,6 +144,7 @@ class TrainedModel:
     metrics: dict[str, Any] = field(default_factory=dict)
     baselines: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    null: Null | None = None
 
 
 def _check_spec(spec: ModelSpec) -> None:
@@ -181,6 +188,8 @@ def write_model(model: TrainedModel, path: Path) -> None:
         "baselines": model.baselines,
         "provenance": model.provenance,
     }
+    if model.null is not None:
+        content["null"] = _null_to_json(model.null)
     text = _dump(content | {_DIGEST: _digest(content, tensors)})
     with whole_file(path) as partial:
         save_file(tensors, partial, metadata={_METADATA: text})
@@ -195,6 +204,8 @@ def _collect_tensors(model: TrainedModel) -> Tensors:
     tensors["reference"] = np.ascontiguousarray(model.reference, dtype=np.float32)
     for i, motif in enumerate(model.motifs):
         tensors[f"motif.{i}"] = np.ascontiguousarray(motif.pfm, dtype=np.float64)
+    if model.null is not None:
+        tensors["null"] = np.ascontiguousarray(model.null.sizes, dtype=np.float32)
     return tensors
 
 
@@ -302,8 +313,9 @@ def _assemble(content: dict[str, Any], tensors: Tensors) -> TrainedModel:
         for i, values in enumerate(content["motifs"])
     )
     _check_described(content)
-    described = (content[key] for key in ("metrics", "baselines", "provenance"))
-    return TrainedModel(spec, members, reference, motifs, *described)
+    described = {key: content[key] for key in ("metrics", "baselines", "provenance")}
+    null = _null_from_json(content, tensors, len(spec.tasks))
+    return TrainedModel(spec, members, reference, motifs, null=null, **described)
 
 
 def _member(tensors: Tensors, number: int) -> Tensors:
@@ -319,6 +331,25 @@ def _member(tensors: Tensors, number: int) -> Tensors:
         if not np.isfinite(weights).all():
             raise ValueError(f"{name} holds values that are not finite")
     return member
+
+
+def _null_to_json(null: Null) -> dict[str, Any]:
+    return {
+        "types": list(null.types),
+        "strands": null.strands,
+        "shifts": null.shifts,
+        "source": null.source,
+    }
+
+
+def _null_from_json(content: dict[str, Any], tensors: Tensors, tasks: int) -> Null | None:
+    if "null" not in content and "null" not in tensors:
+        return None
+    values = dict(content["null"])
+    null = Null(tensors["null"], tuple(values.pop("types")), **values)
+    if null.sizes.shape[1] != tasks:
+        raise ValueError(f"null of {null.sizes.shape[1]} tasks, not {tasks}")
+    return null
 
 
 def _check_described(content: dict[str, Any]) -> None:

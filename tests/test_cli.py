@@ -26,7 +26,7 @@ def example_of(command: str) -> list[str]:
     text = seqcnn(command, "--help").stdout
     match = re.search(r"^Example:\n((?:  .*\n)+)", text, flags=re.MULTILINE)
     assert match, text
-    (line,) = match[1].splitlines()
+    *_, line = match[1].splitlines()
     return shlex.split(line)
 
 

@@ -103,17 +103,18 @@ def test_tsv_has_the_columns_of_the_contract(
     assert reasons["del"] == reasons["ins"] == reasons["bridged"] == "."
     assert by_name["multi", "*"]["reason"] == "spanning_deletion"
     for row in rows:
-        numbers = [row[key] for key in (*COLUMNS[6:12], "sd")]
+        numbers = [row[key] for key in (*COLUMNS[6:13], "sd")]
         if row["reason"] != ".":
             assert set(numbers) == {"."}
             continue
-        ref, alt, delta, difference, gated, quantile, sd = map(float, numbers)
+        ref, alt, delta, difference, gated, quantile, p, sd = map(float, numbers)
         assert delta == pytest.approx(alt - ref, abs=1e-4)
         assert difference * delta >= 0
         assert gated == pytest.approx(delta * max(0, ref, alt), rel=1e-3, abs=1e-4)
         assert 0 <= quantile <= 1
         assert sd >= 0
-        assert (row["p"], row["q"]) == (".", ".")
+        assert 0 < p <= 1
+        assert row["q"] == "."
 
 
 def test_the_vcf_says_the_same_as_the_tsv(
@@ -121,7 +122,7 @@ def test_the_vcf_says_the_same_as_the_tsv(
 ) -> None:
     seqcnn(*score, world.variants, "-o", tmp_path / "o.vcf", "--tsv", tmp_path / "o.tsv")
     rows = iter(read_tsv(tmp_path / "o.tsv"))
-    keys = {"REF": "ref_logit", "ALT": "alt_logit", "DELTA": "delta", "SD": "sd"}
+    keys = {"REF": "ref_logit", "ALT": "alt_logit", "DELTA": "delta", "SD": "sd", "P": "p"}
     keys |= {"PDIFF": "probability_difference", "GATED": "deepbind", "QUANTILE": "quantile"}
     for info in infos((tmp_path / "o.vcf").read_text()):
         values = {key: info.get(f"SEQCNN_{key}", ".").split(",") for key in (*keys, "REASON")}
@@ -205,7 +206,7 @@ def test_the_table_goes_to_standard_output_too(
     seqcnn(*words, "--tsv", tmp_path / "a.tsv", "--force")
     assert read_tsv(tmp_path / "a.tsv") == rows
     message = refused(tmp_path, *score, world.variants, "--tsv", "-")
-    assert message.startswith("--tsv -: ")
+    assert message.startswith("standard output: ")
 
 
 def test_a_closed_pipe_is_quiet(score: list[object], world: World, tmp_path: Path) -> None:
@@ -271,7 +272,11 @@ def test_strands_and_shifts_change_scores(score: list[object], world: World) -> 
     assert out["plain"] == out["average"]
     for name in ("max", "single", "shifted"):
         assert out[name] != out["plain"]
-        assert [set(info) for info in out[name]] == [set(info) for info in out["plain"]]
+        # The null in the model is of the strands and the shift that it was trained with.
+        expected = [set(info) - {"SEQCNN_P"} for info in out["plain"]]
+        assert [set(info) for info in out[name]] == expected
+    drawn = infos(seqcnn(*score, world.variants, "--strands", "max", "--null", 50).stdout)
+    assert [set(info) - {"SEQCNN_Q"} for info in drawn] == [set(info) for info in out["plain"]]
 
 
 def test_a_model_of_several_tasks(world: World, tmp_path: Path) -> None:

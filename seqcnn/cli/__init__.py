@@ -41,6 +41,7 @@ class _LazyGroup(ExampleHelp, click.Group):
         "evaluate": "evaluate",
         "predict": "predict",
         "score-variants": "score_variants",
+        "fdr": "fdr",
         "export-logos": "export_logos",
         "info": "info",
     }

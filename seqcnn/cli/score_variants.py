@@ -2,11 +2,11 @@
 
 import contextlib
 import logging
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import re
+import resource
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,21 +16,33 @@ from seqcnn.cli.models import model_option, open_engine
 from seqcnn.cli.options import INPUT, OUTPUT, common_options
 from seqcnn.cli.progress import show_progress
 from seqcnn.cli.provenance import canonical_command
-from seqcnn.cli.tables import open_table
 from seqcnn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from seqcnn.effects import VariantEffects
     from seqcnn.engine import Engine
     from seqcnn.genome import Genome
-    from seqcnn.variants import AllelePlacer, AlleleTable, InfoField, VcfReader
+    from seqcnn.scoring import Outputs, Preflight, Scorer, Tally
+    from seqcnn.significance import Null
+    from seqcnn.variants import VcfReader
 
 __all__ = ["command"]
 
 _log = logging.getLogger("seqcnn.score_variants")
 
-_SCORES = ("ref_logit", "alt_logit", "delta", "probability_difference", "deepbind", "quantile")
-_COLUMNS = ("contig", "position", "id", "ref", "alt", "task", *_SCORES, "p", "q", "sd", "reason")
+_TEXT_SECONDS = 1e-5
+"""What reading and writing a record takes, about."""
+
+Options = dict[str, Any]
+
+
+def _shard(ctx: click.Context, parameter: click.Parameter, text: str | None) -> Any:
+    """Read ``I/N``."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text.strip())
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise click.BadParameter("expected I/N with 1 <= I <= N, such as 3/8", ctx, parameter)
+    return int(match[1]), int(match[2])
 
 
 @click.command(
@@ -57,13 +69,34 @@ _COLUMNS = ("contig", "position", "id", "ref", "alt", "task", *_SCORES, "p", "q"
     type=click.Choice(["v", "z", "b", "u"]),
     help="VCF, VCF.gz, BCF, uncompressed BCF. Default: by the suffix of -o.",
 )
+@click.option("-W", "--write-index", is_flag=True, help="Index the output, VCF.gz or BCF (.csi).")
 @click.option("--tsv", type=OUTPUT, metavar="OUT.tsv[.gz]", help="A row an allele and task.")
+@click.option("--parquet", type=OUTPUT, metavar="OUT", help="The same rows as Parquet.")
+@click.option("--summary", type=OUTPUT, metavar="OUT.json", help="Counts by reason, as JSON.")
+@click.option(
+    "-r",
+    "--regions",
+    metavar="CHR[:FROM-TO],...",
+    help="Only records that overlap these; the input needs an index.",
+)
+@click.option(
+    "-R",
+    "--regions-file",
+    type=INPUT,
+    metavar="FILE",
+    help="The same from a file: BED, or CHROM POS [END].",
+)
 @click.option(
     "--ref-mismatch",
     type=click.Choice(["skip", "error", "warn"]),
     default="skip",
     show_default=True,
     help="Where REF is not the FASTA's: no score, stop, or score REF as given.",
+)
+@click.option(
+    "--keep-going",
+    is_flag=True,
+    help="Do not stop where the first 1,000 records all fail for one reason.",
 )
 @click.option(
     "--strands",
@@ -75,8 +108,31 @@ _COLUMNS = ("contig", "position", "id", "ref", "alt", "task", *_SCORES, "p", "q"
     type=click.IntRange(1, 101),
     default=1,
     show_default=True,
-    metavar="N",
+    metavar="K",
     help="Average over windows at this many neighbouring offsets.",
+)
+@click.option(
+    "--null",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    help="Draw N null variants of each type from this genome, for p; and add q."
+    " Default: p by the null in the model.",
+)
+@click.option(
+    "--null-from",
+    type=INPUT,
+    metavar="BED",
+    help="Draw them in these parts of the genome, as they are.",
+)
+@click.option(
+    "--shard",
+    callback=_shard,
+    metavar="I/N",
+    help="Only the I-th of N parts; put together they are the whole.",
+)
+@click.option("--resume", is_flag=True, help="Go on where an interrupted run ended.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what the run would meet and take; score nothing."
 )
 @click.option("--no-version", is_flag=True, help="No version and command in the header.")
 @common_options
@@ -87,187 +143,235 @@ def command(**options: Any) -> None:
     reason. Logits, not probabilities, are averaged and subtracted.
     """
     from seqcnn.genome import open_genome
-    from seqcnn.variants import VcfReader
 
     _check_outputs(options)
     with contextlib.ExitStack() as stack:
-        reader = stack.enter_context(VcfReader(options["variants"]))
+        reader = stack.enter_context(_open_variants(options))
         genome = stack.enter_context(open_genome(options["fasta"]))
-        engine = open_engine(options)
-        _report(_run(options, reader, genome, engine), options["variants"])
+        scorer = _make_scorer(options, reader, genome)
+        if options["dry_run"]:
+            _preflight(options, reader, scorer)
+            return
+        tally = _run(options, reader, scorer)
+    _report(tally, options)
 
 
-def _check_outputs(options: dict[str, Any]) -> None:
+def _check_outputs(options: Options) -> None:
     from seqcnn.files import check_output
+    from seqcnn.scoring import check_parquet
 
-    outputs: list[Path] = [options[key] for key in ("output", "tsv") if options[key]]
-    if list(map(str, outputs)) == ["-", "-"]:
+    outputs: list[Path] = [
+        options[key] for key in ("output", "tsv", "parquet", "summary") if options[key]
+    ]
+    if [str(path) for path in outputs].count("-") > 1:
         raise ConfigError(
-            "--tsv -", "standard output takes the VCF", remedy="name a file with -o or --tsv"
+            "standard output", "is to take two outputs", remedy="name a file with -o or --tsv"
         )
     taken: list[Path] = [options["variants"], options["fasta"], options["model"]]
     for path in outputs:
         if str(path) != "-":
             check_output(path, force=options["force"], inputs=taken)
             taken.append(path)
+    if options["parquet"]:
+        check_parquet()
+    _check_choices(options)
 
 
-def _run(
-    options: dict[str, Any], reader: "VcfReader", genome: "Genome", engine: "Engine"
-) -> Counter[str]:
-    """Score the file block by block; count the alleles by reason."""
-    from seqcnn.variants import AllelePlacer, VcfWriter, annotate_header, output_kind
+def _check_choices(options: Options) -> None:
+    from seqcnn.variants import check_indexable, output_kind
 
+    kind = output_kind(options["output"], asked=options["output_type"])
+    if options["write_index"]:
+        check_indexable(options["output"], kind)
+    if options["regions"] and options["regions_file"]:
+        raise ConfigError("-r and -R", "are given both", expected="one of them")
+    once = "standard input can be read only once, from its beginning"
+    if str(options["variants"]) == "-" and (options["shard"] or options["resume"]):
+        raise ConfigError("standard input", once, remedy="name a file")
+
+
+def _open_variants(options: Options) -> "VcfReader":
+    from seqcnn.variants import VcfReader, parse_regions, read_regions
+
+    regions = None
+    if options["regions"]:
+        regions = parse_regions(options["regions"])
+    elif options["regions_file"]:
+        regions = read_regions(options["regions_file"])
+    return VcfReader(options["variants"], regions=regions)
+
+
+def _make_scorer(options: Options, reader: "VcfReader", genome: "Genome") -> "Scorer":
+    from seqcnn.scoring import Scorer
+    from seqcnn.variants import AllelePlacer
+
+    engine = open_engine(options)
+    null = _choose_null(options, engine, genome)
     placer = AllelePlacer(
         genome,
         length=engine.spec.length,
         ref_mismatch=options["ref_mismatch"],
         declared=reader.header.contigs,
     )
-    fields = _Fields.of(engine)
-    header = annotate_header(
-        reader.header.lines, fields.everything, provenance=_provenance(options)
-    )
-    kind = output_kind(options["output"], asked=options["output_type"])
-    counts: Counter[str] = Counter()
-    with contextlib.ExitStack() as stack:
-        # The writer is the inner one: a BCF can still fail at its end, and leave no table then.
-        table = stack.enter_context(open_table(options["tsv"])) if options["tsv"] else None
-        if table:
-            table.write("\t".join(_COLUMNS) + "\n")
-        writer = stack.enter_context(VcfWriter(options["output"], header, kind=kind))
-        progress = stack.enter_context(
-            show_progress("scoring", None, unit="allele", quiet=options["quiet"])
+    return Scorer(engine, genome, placer, options["shifts"], null)
+
+
+def _choose_null(options: Options, engine: "Engine", genome: "Genome") -> "Null | None":
+    """Draw null variants where that is asked for, or take those in the model if they will do."""
+    from seqcnn.nulls import null_from_genome
+
+    if options["null"] or options["null_from"]:
+        return null_from_genome(
+            engine,
+            genome,
+            count=options["null"] or 1000,
+            seed=options["seed"],
+            shifts=options["shifts"],
+            bed=options["null_from"],
         )
-        for alleles, effects in _score(reader, placer, genome, engine, options["shifts"]):
-            columns = _spell(alleles, effects)
-            writer.write(fields.annotate(alleles, columns))
-            _write_rows(table, alleles, columns, engine.spec.tasks)
-            counts.update(alleles.count_reasons())
-            progress(len(alleles))
-    return counts
+    null = engine.model.null
+    if null is None:
+        _log.info("no p-values: the model has no null variants; --null 1000 draws them")
+    elif not null.suits(strands=engine.spec.strands, shifts=options["shifts"]):
+        _log.warning(
+            "no p-values: the model's null is of other strands or shifts; give --null 1000"
+        )
+        return None
+    return null
 
 
-def _score(
-    reader: "VcfReader", placer: "AllelePlacer", genome: "Genome", engine: "Engine", shifts: int
-) -> "Iterator[tuple[AlleleTable, VariantEffects]]":
-    from seqcnn.effects import score_pairs
-    from seqcnn.variants import allele_pairs
+def _run(options: Options, reader: "VcfReader", scorer: "Scorer") -> "Tally":
+    """Score the records of the run, from where an earlier process ended."""
+    from seqcnn.scoring import Journal, fingerprint, run_scoring, write_summary
+    from seqcnn.variants import index_variants
 
-    offsets = range(-((shifts - 1) // 2), shifts // 2 + 1)
-    for block in reader.blocks():
-        alleles = placer.place(block)
-        pairs = [allele_pairs(alleles, genome, offset=offset) for offset in offsets]
-        yield alleles, score_pairs(engine, pairs)
+    outputs = _place_outputs(options)
+    files = (options["variants"], options["fasta"], options["model"])
+    run = fingerprint(_settings(options), *files) if outputs.journal else ""
+    with Journal(outputs.journal, run, resume=options["resume"]) as journal:
+        if journal.last:
+            _log.info("going on after record %d of the run", journal.last.records)
+        elif options["resume"]:
+            _log.info("nothing to go on with: beginning anew")
+        first, stop = _share(options)
+        total = None if stop is None else stop - first
+        with show_progress("scoring", total, unit="record", quiet=options["quiet"]) as progress:
+            tally = run_scoring(
+                reader,
+                scorer,
+                outputs,
+                provenance=_provenance(options, scorer),
+                records=(first, stop),
+                journal=journal,
+                keep_going=options["keep_going"],
+                progress=progress,
+            )
+    if options["write_index"]:
+        index_variants(outputs.vcf)
+    if options["summary"]:
+        write_summary(options["summary"], tally.to_json())
+    return tally
 
 
-def _provenance(options: dict[str, Any]) -> tuple[str, ...]:
+def _place_outputs(options: Options) -> "Outputs":
+    from seqcnn.scoring import Outputs
+    from seqcnn.variants import output_kind
+
+    return Outputs(
+        options["output"],
+        output_kind(options["output"], asked=options["output_type"]),
+        options["tsv"],
+        options["parquet"],
+        with_q=_wants_q(options),
+    )
+
+
+def _wants_q(options: Options) -> bool:
+    """Tell whether q is added: it needs the p-values of all shards."""
+    return bool((options["null"] or options["null_from"]) and not options["shard"])
+
+
+def _settings(options: Options) -> dict[str, object]:
+    """Give what decides on the bytes of the outputs, beside the files that are read."""
+    keys = ("output_type", "output", "tsv", "parquet", "regions_file", "no_version", "device")
+    chosen: dict[str, object] = {key: str(options[key]) for key in keys}
+    return {"version": __version__, "command": _command(options), **chosen}
+
+
+def _share(options: Options) -> tuple[int, int | None]:
+    """Give the first record of the shard, and the one after its last."""
+    if not options["shard"]:
+        return 0, None
+    index, shards = options["shard"]
+    with _open_variants(options) as reader:
+        records = reader.count()
+    first, stop = records * (index - 1) // shards, records * index // shards
+    _log.info("shard %d of %d: records %d to %d of %d", index, shards, first + 1, stop, records)
+    return first, stop
+
+
+def _command(options: Options) -> str:
+    shown = {key: value for key, value in options.items() if key != "variants"}
+    if options["shard"]:
+        shown["shard"] = "{}/{}".format(*options["shard"])
+    return canonical_command(shown, options["variants"])
+
+
+def _provenance(options: Options, scorer: "Scorer") -> tuple[str, ...]:
     from seqcnn.files import sha256
     from seqcnn.variants import provenance_lines
 
     model: Path = options["model"]
-    shown = {key: value for key, value in options.items() if key != "variants"}
     lines = provenance_lines(
-        "scoreVariants",
-        __version__,
-        canonical_command(shown, options["variants"]),
-        model=model.name,
-        sha256=sha256(model),
+        "scoreVariants", __version__, _command(options), model=model.name, sha256=sha256(model)
     )
-    return lines[2:] if options["no_version"] else lines
+    notes: tuple[str, ...] = ()
+    if scorer.null is not None and not _wants_q(options):
+        notes = (f"##seqcnn_scoreVariantsNote={_Q_NOTE}",)
+    return (*(lines[2:] if options["no_version"] else lines), *notes)
 
 
-# --- columns of numbers ----------------------------------------------------------------------
-
-Columns = dict[tuple[str, int], Sequence[str]]
-"""(score, number of the task) -> the score of each allele, spelled; ``.`` for missing."""
-
-
-def _spell(alleles: "AlleleTable", effects: "VariantEffects") -> Columns:
-    import numpy as np
-
-    from seqcnn.variants import format_numbers
-
-    columns: Columns = {}
-    for score in (*_SCORES, "sd"):
-        values = getattr(effects, score)
-        for task in range(values.shape[1]):
-            spread = np.full(len(alleles), np.nan)
-            spread[alleles.scored] = values[:, task]
-            columns[score, task] = format_numbers(spread)
-    return columns
+_Q_NOTE = (
+    "SEQCNN_P has no SEQCNN_Q yet, which needs the p-values of all records: "
+    "put the shards together, then run: seqcnn fdr IN.vcf.gz -o OUT.vcf.gz"
+)
 
 
-@dataclass(frozen=True)
-class _Fields:
-    """The INFO fields of a run."""
-
-    scores: "dict[tuple[str, int], InfoField]"
-    everything: "list[InfoField]"
-
-    @classmethod
-    def of(cls, engine: "Engine") -> "_Fields":
-        from seqcnn.variants import NOTE_FIELD, REASON_FIELD, score_fields
-
-        tasks = engine.spec.tasks
-        left_out = {
-            "sd": len(engine.model.members) == 1,
-            "probability_difference": engine.spec.task_kind == "regression",
-        }
-        wanted = [score for score in (*_SCORES, "sd") if not left_out.get(score)]
-        fields = score_fields(wanted, tasks)
-        numbered = {(score, tasks.index(task)): field for (score, task), field in fields.items()}
-        return cls(numbered, [*fields.values(), REASON_FIELD, NOTE_FIELD])
-
-    def annotate(self, alleles: "AlleleTable", columns: Columns) -> list[str]:
-        from seqcnn.variants import (
-            NOTE_FIELD,
-            REASON_FIELD,
-            annotate_lines,
-            note_names,
-            reason_names,
-        )
-
-        spelled: dict[InfoField, Sequence[str]] = {
-            field: columns[key] for key, field in self.scores.items()
-        }
-        spelled[REASON_FIELD] = reason_names(alleles.reasons)
-        spelled[NOTE_FIELD] = note_names(alleles.notes)
-        return annotate_lines(alleles, spelled)
+# --- what it would meet, and what it met -------------------------------------------------------
 
 
-# --- the table -------------------------------------------------------------------------------
+def _preflight(options: Options, reader: "VcfReader", scorer: "Scorer") -> None:
+    """Write to standard output what a run would meet."""
+    from seqcnn.scoring import inspect, write_summary
+
+    found = inspect(reader, scorer.placer)
+    for line in found.describe(list(scorer.genome.contigs)):
+        click.echo(line)
+    if found.trial is not None:
+        seconds, gibibytes = _estimate(found, scorer)
+        click.echo(f"a run takes about {seconds:.3g} s and {gibibytes:.2g} GiB of memory")
+    if options["summary"]:
+        write_summary(options["summary"], found.to_json())
 
 
-def _write_rows(
-    handle: TextIO | None, alleles: "AlleleTable", columns: Columns, tasks: Sequence[str]
-) -> None:
-    from seqcnn.variants import reason_names
-
-    if handle is None:
-        return
-    block = alleles.block
-    records = alleles.records.tolist()
-    shared = [
-        "\t".join(
-            (block.contigs[r], str(block.positions[r]), block.identifiers[r], block.refs[r], alt)
-        )
-        for r, alt in zip(records, alleles.alts, strict=True)
-    ]
-    reasons = reason_names(alleles.reasons)
-    by_task = [
-        zip(*(columns[score, task] for score in (*_SCORES, "sd")), strict=True)
-        for task in range(len(tasks))
-    ]
-    for locus, reason, *rows in zip(shared, reasons, *by_task, strict=True):
-        for task, (*scores, sd) in zip(tasks, rows, strict=True):
-            handle.write("\t".join((locus, task, *scores, ".", ".", sd, reason)) + "\n")
+def _estimate(found: "Preflight", scorer: "Scorer") -> tuple[float, float]:
+    """Try the model on some records: seconds of a run, and its memory in GiB."""
+    trial = found.trial
+    assert trial is not None
+    scorer.score(scorer.placer.place(trial))  # what is loaded and compiled once
+    began = time.perf_counter()
+    scorer.score(scorer.placer.place(trial))
+    seconds = (time.perf_counter() - began) / len(trial) + _TEXT_SECONDS
+    sizes = {name: scorer.genome.contigs[b] for name, b in found.bridged.items() if b}
+    loaded = max(sizes.get(name, 0) for name in trial.contigs)
+    kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    memory = kibibytes * 1024 + max(sizes.values()) - loaded
+    return seconds * found.records, memory / 2**30
 
 
-def _report(counts: Counter[str], path: Path) -> None:
+def _report(tally: "Tally", options: Options) -> None:
     """Say how many alleles were scored, and why the others were not."""
-    total, scored = sum(counts.values()), counts.pop("scored", 0)
-    others = ", ".join(f"{reason} {number}" for reason, number in counts.most_common())
-    _log.info("%s: %d of %d alleles scored%s", path, scored, total, f"; {others}" if others else "")
-    if total and not scored:
+    path = options["variants"]
+    _log.info("%s: %s", path, tally.describe())
+    if tally.alleles and not tally.scored:
         _log.warning("no allele of %s has a score: is the FASTA of the right build?", path)

@@ -18,6 +18,7 @@ def map_in_order(
     pieces: Iterable[Piece],
     *,
     threads: int,
+    ahead: int = _PIECES_AHEAD,
     prepare: Callable[[], object] | None = None,
 ) -> Iterator[Result]:
     """Apply `work` to pieces in several threads; yield the results in the order of the pieces.
@@ -27,21 +28,23 @@ def map_in_order(
     work
         What to do with a piece, without Python's lock for the most part.
     pieces
-        No more than a few for each thread are taken ahead of the result that is awaited.
+        Only a few are taken ahead of the result that is awaited.
     threads
         How many threads.
+    ahead
+        Pieces for each thread that are taken ahead.
     prepare
         Called in each thread as it starts.
     """
     pool = ThreadPoolExecutor(threads, initializer=prepare)
     try:
         # Not pool.map: it would make a task of every piece before the first one is done.
-        ahead: deque[Future[Result]] = deque()
+        taken: deque[Future[Result]] = deque()
         for piece in pieces:
-            ahead.append(pool.submit(work, piece))
-            if len(ahead) > _PIECES_AHEAD * threads:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+            taken.append(pool.submit(work, piece))
+            if len(taken) > ahead * threads:
+                yield taken.popleft().result()
+        while taken:
+            yield taken.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)

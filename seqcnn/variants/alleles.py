@@ -2,18 +2,24 @@
 
 The rules
 ---------
-1. An ALT that spells no sequence of A, C, G and T (either case) has no score; nor has one whose
-   REF holds anything but A, C, G, T, N and the IUPAC codes. A repeated ALT is scored once.
+1. An ALT gets a score when what it changes is spelled in A, C, G and T (either case). Other
+   letters that a VCF may have (N, IUPAC codes) may stand in REF, and in ALT where it has the same
+   ones as REF on either side of the change. An ALT that repeats an earlier one of its record, in
+   either case, is scored once; two that differ otherwise never make the same haplotype.
 2. REF is compared with the FASTA, without regard to case. N or an IUPAC code in REF agrees only
    with an unknown base (N or any IUPAC code) of the FASTA. Where the FASTA has an unknown base
    and REF a known one, they do not contradict each other: REF's base stands in the windows, and
    the allele has the note ``ref_unknown``.
 3. A mismatch: ``skip`` gives the reason ref_mismatch, ``error`` ends the run, ``warn`` scores REF
    and ALT as the record spells them, with the note ``ref_mismatch``.
-4. REF and ALT are trimmed: first what their ends share, then what their beginnings share. What
-   then is a pure insertion or deletion moves left as far as the sequence stays the same. So two
-   records that make one haplotype from the FASTA end in one allele, however they are spelled.
-   (Alleles with a note about REF are not moved.) The record itself is not touched.
+4. REF and ALT are trimmed: first what their ends share, then what their beginnings share. Bases
+   that the FASTA does not have (rules 2 and 3) stay.
+5. What then is a pure insertion or deletion moves left as far as the sequence stays the same, as
+   in ``bcftools norm``, and it is kept how far it could move right. (Alleles with a note about
+   REF are not moved.) So two records that make one haplotype from the FASTA end in one allele,
+   however they are spelled. The record itself is not touched.
+
+Where the windows of an allele lie is told in `seqcnn.variants.windows`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -58,6 +64,9 @@ class AlleleTable:
         none.
     starts
         First base of the trimmed REF (m,), 0-based; for an insertion the base right of it.
+    slack
+        By how many bases a pure insertion or deletion could move right and leave the same
+        sequence (m,); 0 for all others.
     refs, alternatives
         The trimmed alleles; where there is no score they mean nothing.
     """
@@ -72,6 +81,7 @@ class AlleleTable:
     names: tuple[str, ...]
     contigs: NDArray[np.int64]
     starts: NDArray[np.int64]
+    slack: NDArray[np.int64]
     refs: Spellings
     alternatives: Spellings
 
@@ -104,6 +114,9 @@ class AllelePlacer:
         ``skip``, ``error`` or ``warn``.
     declared
         Contigs that the VCF's header declares; with them Roman numbers are told from letters.
+    offsets
+        By how many bases windows will be moved (`seqcnn.variants.windows.shift_offsets`), so
+        that the notes are true of all of them.
     """
 
     def __init__(
@@ -113,12 +126,13 @@ class AllelePlacer:
         length: int,
         ref_mismatch: str = "skip",
         declared: Iterable[str] = (),
+        offsets: range = range(1),
     ) -> None:
         if ref_mismatch not in _POLICIES:
             found = f"{ref_mismatch!r} is no policy"
             raise ConfigError("ref mismatch", found, expected=", ".join(_POLICIES))
         self._genome = genome
-        self._length = length
+        self._length, self._offsets = length, offsets
         self._policy = ref_mismatch
         self._bridge = ContigBridge(declared, genome.contigs)
         self._bridges: dict[str, str | None] = {}
@@ -138,7 +152,7 @@ class AllelePlacer:
             self._refuse_mismatch(draft)
         draft.settle_mismatches(skip=self._policy == "skip")
         draft.trim(self._genome, self._length)
-        draft.judge_windows(self._genome, self._length)
+        draft.judge_windows(self._genome, self._length, self._offsets)
         return AlleleTable(
             block,
             self._length,
@@ -150,6 +164,7 @@ class AllelePlacer:
             draft.names,
             draft.contigs[draft.records],
             draft.starts,
+            draft.slack,
             draft.refs,
             draft.alternatives,
         )

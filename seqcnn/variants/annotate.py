@@ -1,7 +1,8 @@
 """INFO fields for scores, reasons and notes: their keys, header lines, and their place in a record.
 
-Keys are ``SEQCNN_`` + the score (+ ``_`` + the task, when the model has several). All are
-Number=A: a value for each ALT, ``.`` for missing. A key whose values are all missing is left out
+Keys are ``SEQCNN_`` + the score (+ ``_`` + the task, when the model has several; what is no
+letter, digit, ``_`` or ``.`` becomes ``_``). All are Number=A: a value for each ALT, ``.`` for
+missing. A key whose values are all missing is left out
 of the record, and a record without an ALT (``.``) gets none. What an earlier run wrote under the
 same keys is replaced.
 """
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seqcnn.variants.alleles import AlleleTable
-from seqcnn.variants.reasons import REASONS, Reason
+from seqcnn.variants.reasons import NOTES, REASONS, Reason
 
 __all__ = [
     "NOTE_FIELD",
@@ -50,17 +51,44 @@ class InfoField:
 
 
 SCORES = {
-    "ref_logit": ("REF", "Model output (logit) for the reference allele"),
-    "alt_logit": ("ALT", "Model output (logit) for the alternative allele"),
-    "delta": ("DELTA", "Effect: alternative minus reference model output (logits)"),
+    "ref_logit": ("REF", "Model output for the reference allele: {output}"),
+    "alt_logit": ("ALT", "Model output for the alternative allele: {output}"),
+    "delta": ("DELTA", "Effect of the allele: {difference}"),
     "probability_difference": ("PDIFF", "Alternative minus reference probability"),
-    "deepbind": ("GATED", "DeepBind's gated effect: delta times the largest of 0, ref and alt"),
-    "quantile": ("QUANTILE", "Quantile of the larger allele among the training positives"),
-    "p": ("P", "Empirical two-sided p-value of delta against null variants"),
-    "q": ("Q", "Benjamini-Hochberg false discovery rate of the p-value"),
-    "sd": ("SD", "Standard deviation of delta over the members of the ensemble"),
+    "deepbind": (
+        "GATED",
+        "Effect as DeepBind gates it: SEQCNN_DELTA times the larger of SEQCNN_REF and SEQCNN_ALT,"
+        " or times 0 where both are negative",
+    ),
+    "quantile": (
+        "QUANTILE",
+        "Share of the {positives} whose model output is below the larger of SEQCNN_REF and"
+        " SEQCNN_ALT",
+    ),
+    "p": ("P", "Empirical two-sided p-value of SEQCNN_DELTA against null variants"),
+    "q": ("Q", "Benjamini-Hochberg false discovery rate of SEQCNN_P over the alleles of the run"),
+    "sd": ("SD", "Standard deviation of SEQCNN_DELTA over the members of the ensemble"),
 }
 """Column of the TSV -> (key, description) of the INFO field with the same number."""
+
+_MEANINGS = {
+    "logit": {
+        "output": "logit, that is log odds before the sigmoid",
+        "difference": "difference of logits, alternative minus reference",
+        "positives": "training positives",
+    },
+    "target": {
+        "output": "predicted target, in the target's units",
+        "difference": "alternative minus reference, in the target's units",
+        "positives": "training sequences with the highest tenth of targets",
+    },
+    "log2": {
+        "output": "log2 of the predicted target",
+        "difference": "log2 fold change of the predicted target, alternative over reference",
+        "positives": "training sequences with the highest tenth of targets",
+    },
+}
+"""What a model's output is -> how its numbers are described."""
 
 REASON_FIELD = InfoField(
     f"{_PREFIX}REASON", "String", "Why the allele has no score: " + ", ".join(REASONS)
@@ -69,13 +97,14 @@ REASON_FIELD = InfoField(
 NOTE_FIELD = InfoField(
     f"{_PREFIX}NOTE",
     "String",
-    "About a scored allele: ref_mismatch (REF is not the FASTA's, but scored as given), "
-    "ref_unknown (the FASTA has no known base where REF has one), "
-    "window_padded (a window reaches past the contig's end)",
+    "About a scored allele, several joined by &: "
+    + ", ".join(f"{name} ({meaning})" for name, meaning in NOTES.items()),
 )
 
 
-def score_fields(scores: Sequence[str], tasks: Sequence[str]) -> dict[tuple[str, str], InfoField]:
+def score_fields(
+    scores: Sequence[str], tasks: Sequence[str], *, output: str = "logit"
+) -> dict[tuple[str, str], InfoField]:
     """Define the INFO field of each score and task, by task and then by score.
 
     Parameters
@@ -84,6 +113,9 @@ def score_fields(scores: Sequence[str], tasks: Sequence[str]) -> dict[tuple[str,
         Keys of `SCORES`.
     tasks
         Names of the model's tasks; with one, its name is not part of the keys.
+    output
+        What the model's output is: ``logit`` (of a class), ``target`` (a regression, in the
+        target's units), or ``log2`` (a regression that works on log2 of the target).
 
     Returns
     -------
@@ -95,11 +127,17 @@ def score_fields(scores: Sequence[str], tasks: Sequence[str]) -> dict[tuple[str,
         (score, task): InfoField(
             f"{_PREFIX}{SCORES[score][0]}{suffix}",
             "Float",
-            SCORES[score][1] + (f", task {task}" if suffix else ""),
+            _describe(score, output, suffix) + (f"; task {task}" if suffix else ""),
         )
         for task, suffix in zip(tasks, suffixes, strict=True)
         for score in scores
     }
+
+
+def _describe(score: str, output: str, suffix: str) -> str:
+    """Describe a score; where keys have a suffix, so have those that the description names."""
+    text = SCORES[score][1].format(**_MEANINGS[output])
+    return re.sub(rf"{_PREFIX}[A-Z]+", rf"\g<0>{suffix}", text)
 
 
 def _suffixes(tasks: Sequence[str]) -> list[str]:

@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcnn.dna import INVALID, UNKNOWN, Codes
-from seqcnn.genome import Genome, gather_windows
+from seqcnn.genome import Genome, Haplotypes, cut_haplotypes
 from seqcnn.variants.reasons import Note, Reason
+from seqcnn.variants.trimming import left_align, trim_alleles
 from seqcnn.variants.vcf import VcfBlock
 
-__all__ = ["Draft", "Spellings", "left_shift", "trim_alleles", "window_starts"]
+__all__ = ["Draft", "Spellings", "window_starts"]
 
-_SPELLED_ALT = re.compile(r"[ACGTacgt]+")
-_SPELLED_REF = re.compile(r"[ACGTNRYSWKMBDHVacgtnryswkmbdhv]+")
+_BASES = re.compile(r"[ACGTacgt]+")
+_SPELLED = re.compile(r"[ACGTNRYSWKMBDHVacgtnryswkmbdhv]+")
 
 
 def _letter_table() -> Codes:
@@ -72,6 +73,8 @@ class Draft:
         self.single = (self._ref_lengths[self.records] == 1) & (_lengths(self.alts) == 1)
         self.mismatched = np.zeros(len(block), dtype=bool)
         self.unknown = np.zeros(len(block), dtype=bool)
+        # First and last base of REF that the genome does not have, of records with some.
+        self._differing: dict[int, tuple[int, int]] = {}
         self._judge_spelling()
 
     @property
@@ -84,11 +87,14 @@ class Draft:
 
     def _judge_spelling(self) -> None:
         odd = np.flatnonzero(~self.single | (self._alt_codes >= UNKNOWN))
-        self.reasons[odd] = [_judge_alt(self.alts[row]) for row in odd.tolist()]
-        refs = self.block.refs
+        refs, records = self.block.refs, self.records[odd].tolist()
+        self.reasons[odd] = [
+            _judge_alt(refs[record], self.alts[row])
+            for record, row in zip(records, odd.tolist(), strict=True)
+        ]
         valid = self._ref_codes != INVALID
         for record in np.flatnonzero(self._ref_lengths > 1).tolist():
-            valid[record] = _SPELLED_REF.fullmatch(refs[record]) is not None
+            valid[record] = _SPELLED.fullmatch(refs[record]) is not None
         self._give(~valid[self.records], Reason.INVALID_ALLELE)
         same = self.single & (self._ref_codes[self.records] == self._alt_codes)
         for row in np.flatnonzero(~self.single & self.open).tolist():
@@ -144,42 +150,47 @@ class Draft:
             for record in records[self._ref_lengths[records] > 1].tolist():
                 start, ref = int(self.origins[record]), _encode(self.block.refs[record])
                 found = codes[start : start + len(ref)]
-                differs = found != ref
-                self.mismatched[record] = bool((differs & (found != UNKNOWN)).any())
-                self.unknown[record] = bool((differs & (found == UNKNOWN)).any())
+                differs = np.flatnonzero(found != ref)
+                if len(differs):
+                    self._differing[record] = int(differs[0]), int(differs[-1])
+                    self.mismatched[record] = bool((found[differs] != UNKNOWN).any())
+                    self.unknown[record] = bool((found[differs] == UNKNOWN).any())
 
     def settle_mismatches(self, *, skip: bool) -> None:
         """Give alleles whose REF is not the genome's their reason, or else a note."""
         if skip:
             self._give(self.mismatched[self.records], Reason.REF_MISMATCH)
-        for records, note in (
-            (self.mismatched, Note.REF_MISMATCH),
-            (self.unknown, Note.REF_UNKNOWN),
-        ):
-            self.notes[records[self.records] & self.open] |= np.uint8(note)
+        self._note(self.mismatched[self.records], Note.REF_MISMATCH)
+        self._note(self.unknown[self.records], Note.REF_UNKNOWN)
 
     def trim(self, genome: Genome, length: int) -> None:
         """Trim each open allele and move it left; refuse what is longer than the window."""
         self.starts = self.origins[self.records]
+        self.slack = np.zeros(len(self.alts), dtype=np.int64)
         refs: dict[int, Codes] = {}
         alts: dict[int, Codes] = {}
         for contig, rows in self._by_contig(np.flatnonzero(self.open & ~self.single)):
             codes = genome.codes(contig)
             for row in rows.tolist():
-                ref, alt = self.block.refs[self.records[row]], self.alts[row]
-                prefix, ref, alt = trim_alleles(ref.upper(), alt.upper())
+                record = int(self.records[row])
+                ref, alt = self.block.refs[record].upper(), self.alts[row].upper()
+                keep = self._differing.get(record)
+                prefix, ref, alt = trim_alleles(ref, alt, keep=keep)
                 if max(len(ref), len(alt)) > length:
                     self.reasons[row] = Reason.TOO_LONG
                     continue
                 self.starts[row] += prefix
                 refs[row], alts[row] = _encode(ref), _encode(alt)
-                if not (ref and alt) and not self.notes[row]:
-                    moved = refs if ref else alts
-                    self.starts[row], moved[row] = left_shift(
-                        codes, int(self.starts[row]), moved[row]
-                    )
+                if not (ref and alt) and keep is None:
+                    self._align(row, codes, refs if ref else alts, removed=len(ref))
         self.refs = self._spell(self._ref_codes[self.records], refs)
         self.alternatives = self._spell(self._alt_codes, alts)
+
+    def _align(self, row: int, codes: Codes, moved: dict[int, Codes], *, removed: int) -> None:
+        start = int(self.starts[row])
+        self.starts[row], self.slack[row], moved[row] = left_align(
+            codes, start, moved[row], removed=removed
+        )
 
     def _spell(self, codes: Codes, others: dict[int, Codes]) -> Spellings:
         single = self.single & self.open
@@ -193,97 +204,82 @@ class Draft:
             letters[starts[row] : starts[row + 1]] = spelled
         return Spellings(letters, starts)
 
-    def judge_windows(self, genome: Genome, length: int) -> None:
-        """Refuse windows without a known base; note those that reach past the contig's end."""
+    def judge_windows(self, genome: Genome, length: int, offsets: range) -> None:
+        """Refuse windows without a known base; note what else there is to know of a window.
+
+        Parameters
+        ----------
+        genome
+            Where the windows lie.
+        length
+            Bases of a window.
+        offsets
+            By how many bases the windows are moved, ascending.
+        """
         sizes = self.sizes[self.records]
-        first = window_starts(self.starts, self.refs.lengths, length)
         grown = self.alternatives.lengths - self.refs.lengths
-        first_alt = window_starts(self.starts, self.alternatives.lengths, length)
-        padded = (np.minimum(first, first_alt) < 0) | (first + length > sizes)
-        padded |= first_alt + length > sizes + grown
-        self.notes[padded & self.open] |= np.uint8(Note.WINDOW_PADDED)
+        first = window_starts(self.starts, self.refs.lengths + self.slack, length)
+        first_alt = window_starts(self.starts, self.alternatives.lengths + self.slack, length)
+        padded = np.minimum(first, first_alt) + offsets[0] < 0
+        padded |= np.maximum(first, first_alt - grown) + offsets[-1] + length > sizes
+        self._note(padded, Note.WINDOW_PADDED)
+        self._note(self.slack >= length, Note.WINDOW_IN_REPEAT)
+        self._note(self._holds_unknown(), Note.REF_AMBIGUOUS)
         for contig, rows in self._by_contig(np.flatnonzero(self.open)):
             codes = genome.codes(contig)
-            middle = first[rows] + length // 2
-            # Only a window whose middle is unknown can be unknown as a whole.
-            unknown = codes[np.minimum(middle, len(codes) - 1)] == UNKNOWN
-            rows = rows[unknown | (middle >= len(codes))]  # noqa: PLW2901
-            windows = gather_windows(codes, first[rows], length)
-            self.reasons[rows[(windows == UNKNOWN).all(axis=1)]] = Reason.WINDOW_ALL_N
+            self._refuse_unknown(codes, rows, first, removed=np.zeros_like(first), length=length)
+            gone = rows[self.alternatives.lengths_at(rows) == 0]
+            self._refuse_unknown(codes, gone, first_alt, removed=self.refs.lengths, length=length)
+        self.notes[~self.open] = 0
+
+    def _refuse_unknown(
+        self,
+        codes: Codes,
+        rows: NDArray[np.int64],
+        first: NDArray[np.int64],
+        *,
+        removed: NDArray[np.int64],
+        length: int,
+    ) -> None:
+        """Refuse alleles whose window, with nothing in the place of what is removed, is all N."""
+        middle = first[rows] + length // 2
+        middle += np.where(middle >= self.starts[rows], removed[rows], 0)
+        # Only a window whose middle is unknown can be unknown as a whole.
+        known = codes[np.minimum(middle, len(codes) - 1)] != UNKNOWN
+        rows = rows[~known | (middle >= len(codes))]
+        empty = np.zeros(len(rows) + 1, dtype=np.int64)
+        without = Haplotypes(first[rows], self.starts[rows], removed[rows], codes[:0], empty)
+        windows = cut_haplotypes(codes, without, length)
+        self.reasons[rows[(windows == UNKNOWN).all(axis=1)]] = Reason.WINDOW_ALL_N
+
+    def _note(self, alleles: NDArray[np.bool_], note: Note) -> None:
+        self.notes[alleles & self.open] |= np.uint8(note)
+
+    def _holds_unknown(self) -> NDArray[np.bool_]:
+        """Tell which of the trimmed REFs hold a letter other than A, C, G and T (m,)."""
+        found = np.zeros(len(self.alts), dtype=bool)
+        letters = np.flatnonzero(self.refs.letters == UNKNOWN)
+        found[np.searchsorted(self.refs.starts, letters, side="right") - 1] = True
+        return found
 
 
 def window_starts(
     starts: NDArray[np.int64], lengths: NDArray[np.int64], length: int
 ) -> NDArray[np.int64]:
-    """Place windows (n,) so that the middle of each allele is the window's centre.
+    """Place windows (n,) so that the middle of each stretch is the window's centre.
 
     Parameters
     ----------
     starts, lengths
-        First base and number of bases of each allele (n,).
+        First base and number of bases of each stretch (n,).
     length
         Bases of the window.
     """
     return starts + lengths // 2 - length // 2
 
 
-def trim_alleles(ref: str, alt: str) -> tuple[int, str, str]:
-    """Take off what two alleles share: first at their ends, then at their beginnings.
-
-    Returns
-    -------
-    tuple
-        Bases taken off at the beginning, and what is left of REF and ALT.
-    """
-    suffix = _shared(ref[::-1], alt[::-1])
-    ref, alt = ref[: len(ref) - suffix], alt[: len(alt) - suffix]
-    prefix = _shared(ref, alt)
-    return prefix, ref[prefix:], alt[prefix:]
-
-
-def left_shift(codes: Codes, start: int, letters: Codes) -> tuple[int, Codes]:
-    """Move inserted or deleted letters left as long as the sequence stays the same.
-
-    Parameters
-    ----------
-    codes
-        The contig (contig length,).
-    start
-        Where the letters are inserted, or the first of those deleted.
-    letters
-        The inserted or deleted bases (k,), k > 0.
-
-    Returns
-    -------
-    tuple
-        The leftmost start, and the letters that are inserted or deleted there.
-    """
-    reach = 32
-    while start and codes[start - 1] == letters[-1]:
-        left = codes[max(0, start - reach) : start]
-        both = np.concatenate([left, letters])
-        differ = np.flatnonzero(left != both[len(letters) :])
-        same = len(left) - (int(differ[-1]) + 1 if len(differ) else 0)
-        begin = len(left) - same
-        start, letters = start - same, both[begin : begin + len(letters)]
-        reach = min(reach * 8, 1 << 20)
-    return start, letters
-
-
-def _shared(one: str, other: str) -> int:
-    """Count the letters that two strings have in common at their beginning, by bisection."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def _judge_alt(alt: str) -> Reason:
-    if _SPELLED_ALT.fullmatch(alt):
+def _judge_alt(ref: str, alt: str) -> Reason:
+    if _BASES.fullmatch(alt):
         return Reason.SCORED
     if alt == ".":
         return Reason.NO_ALTERNATIVE
@@ -291,6 +287,11 @@ def _judge_alt(alt: str) -> Reason:
         return Reason.SPANNING_DELETION
     if any(mark in alt for mark in "<>[]") or alt[:1] == "." or alt[-1:] == ".":
         return Reason.SYMBOLIC_ALLELE
+    if _SPELLED.fullmatch(alt):
+        # Unknown bases may stand beside what changes, but not be what it changes to.
+        _, _, changed = trim_alleles(ref.upper(), alt.upper())
+        if not changed or _BASES.fullmatch(changed):
+            return Reason.SCORED
     return Reason.INVALID_ALLELE
 
 

@@ -5,7 +5,7 @@ import enum
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["REASONS", "Note", "Reason", "note_names", "reason_names"]
+__all__ = ["NOTES", "REASONS", "Note", "Reason", "note_names", "reason_names"]
 
 
 class Reason(enum.IntEnum):
@@ -29,14 +29,17 @@ REASONS = {
     "no_alternative": "ALT is '.': the record names no other allele",
     "spanning_deletion": "ALT is '*': a deletion that another record tells of",
     "symbolic_allele": "ALT is symbolic (<DEL>, <*>) or a breakend: it spells no sequence",
-    "invalid_allele": "ALT has letters other than ACGT, or REF other than ACGT, N and IUPAC codes",
+    "invalid_allele": "ALT, trimmed, has letters other than ACGT, or REF or ALT has any that are"
+    " neither bases nor IUPAC codes",
     "ref_equals_alt": "REF and ALT are the same sequence",
-    "duplicate_allele_in_record": "the same ALT stands earlier in the record, and is scored there",
+    "duplicate_allele_in_record": "the same ALT, in either case, stands earlier in the record, and"
+    " is scored there",
     "contig_missing": "the FASTA has no contig of this name, nor of a usual alias",
-    "window_off_contig": "REF lies, wholly or in part, off the contig (POS 0 included)",
+    "window_off_contig": "REF lies, wholly or in part, off the contig; so do the telomeres, which"
+    " VCF numbers 0 and one beyond the last base",
     "ref_mismatch": "REF is not what the FASTA has there",
     "too_long": "REF or ALT, trimmed, is longer than the model's window",
-    "window_all_n": "the FASTA has no known base in the window",
+    "window_all_n": "the FASTA has no known base in the window of REF, or in that of a deletion",
 }
 """What each reason means; in the order in which they are looked for."""
 
@@ -48,6 +51,18 @@ class Note(enum.IntFlag):
     REF_MISMATCH = 1
     REF_UNKNOWN = 2
     WINDOW_PADDED = 4
+    REF_AMBIGUOUS = 8
+    WINDOW_IN_REPEAT = 16
+
+
+NOTES = {
+    "ref_mismatch": "REF is not the FASTA's but stands in the windows as given",
+    "ref_unknown": "the FASTA has no known base where REF has one, which stands in the windows",
+    "window_padded": "a window reaches past the contig's end and is filled up with N",
+    "ref_ambiguous": "REF has no known base where ALT changes it, so that the reference has N",
+    "window_in_repeat": "the windows lie within the repeat whose length changes",
+}
+"""What each note means."""
 
 
 def reason_names(reasons: NDArray[np.uint8]) -> list[str]:
@@ -57,12 +72,7 @@ def reason_names(reasons: NDArray[np.uint8]) -> list[str]:
 
 
 def note_names(notes: NDArray[np.uint8]) -> list[str]:
-    """Spell notes (n,), joined by ``&``; ``.`` for none.
-
-    ``ref_mismatch``: REF is not what the FASTA has, and stands in the windows all the same;
-    ``ref_unknown``: the FASTA has N or an IUPAC code where REF names a base, which stands in the
-    windows; ``window_padded``: a window reaches past the contig's end and is filled up with N.
-    """
+    """Spell notes (n,), joined by ``&``; ``.`` for none. `NOTES` has their meaning."""
     flags = [flag for flag in Note if flag]
     names = [
         "&".join(flag.name.lower() for flag in flags if flag.name and code & flag) or "."

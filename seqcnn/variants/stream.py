@@ -43,6 +43,8 @@ _FOREIGN = {
     b"\xef\xbb\xbf": "begins with a byte-order mark",
     b"\xff\xfe": "is UTF-16 text",
     b"\xfe\xff": "is UTF-16 text",
+    b"#\0#\0": "is UTF-16 text",
+    b"\0#\0#": "is UTF-16 text",
     b"BAM\1": "is a BAM file",
     b"CRAM": "is a CRAM file",
     b"BCF\4": "is BCF version 1",
@@ -193,6 +195,7 @@ class PipedVariants:
         self._name = name
         self._problem: VcfError | None = None
         pysam.set_verbosity(0)
+        pysam.set_encoding_error_handler("surrogateescape")
         reading, writing = os.pipe()
         self._feeder = threading.Thread(target=self._feed, args=(chunks, writing), daemon=True)
         self._feeder.start()
@@ -253,4 +256,5 @@ def bcf_batches(variants: PipedVariants) -> Iterator[list[str]]:
 
 
 def _spell(record: pysam.VariantRecord) -> str:
-    return str(record).removesuffix("\n")
+    # For an empty string among a sample's values, htslib prints a zero byte.
+    return str(record).removesuffix("\n").replace("\0", "")

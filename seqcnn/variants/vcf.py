@@ -10,6 +10,10 @@ VCF
 BCF
     Version 2, compressed or not; htslib spells its records as text.
 
+Some of a file
+    With `seqcnn.variants.regions`, the records that overlap them, by way of the file's index. Or
+    records by their numbers: those before are only counted, and their columns too.
+
 Anything else is a VcfError with file and line (file and record number for BCF). What an allele
 spells is not judged here: see `seqcnn.variants.alleles`.
 """
@@ -18,7 +22,7 @@ import contextlib
 import itertools
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +32,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcnn.errors import VcfError
+from seqcnn.files import is_stream
+from seqcnn.variants.regions import Regions
+from seqcnn.variants.selecting import CONTIG_LINE, open_selection
 from seqcnn.variants.stream import (
     PipedVariants,
     bcf_batches,
@@ -41,9 +48,9 @@ __all__ = ["VcfBlock", "VcfHeader", "VcfReader"]
 _LOG = logging.getLogger(__name__)
 _COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
 _BLOCK_CHARACTERS = 1 << 25
-_CONTIG = re.compile(r"##contig=<(?:.*?,)?ID=([^,>]+)")
 _WHITE = re.compile(r"\s")
 _FIRST = "##fileformat=VCF"
+_BCF = b"BCF\2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,8 @@ class VcfBlock:
     lines
         The records, without line feed.
     numbers
-        Line (BCF: record) of the file (n,), from 1.
+        Line (BCF: record) of the file (n,), from 1; of the regions' records, where there are
+        regions.
     contigs, positions, identifiers, refs, alts
         CHROM, POS (1-based), ID, REF and ALT as they stand.
     """
@@ -97,6 +105,8 @@ class VcfReader:
         A path, or ``-`` for standard input.
     block_records
         Records in a block, at most; lines of many samples make the blocks shorter.
+    regions
+        Read only the records that overlap them; the file needs an index.
 
     Attributes
     ----------
@@ -111,8 +121,13 @@ class VcfReader:
         When the file is no VCF or BCF, has no header, or is empty.
     """
 
-    def __init__(self, source: str | Path, *, block_records: int = 10_000) -> None:
+    _warn = True
+
+    def __init__(
+        self, source: str | Path, *, block_records: int = 10_000, regions: Regions | None = None
+    ) -> None:
         self.name = source_name(source)
+        self._source, self._regions = source, regions
         self._block_records = block_records
         self._blank = 0
         with contextlib.ExitStack() as resources:
@@ -120,16 +135,22 @@ class VcfReader:
             header, self._batches = _split_header(batches, self.name)
             self.header = _parse_header(header, self.name)
             self._resources = resources.pop_all()
-        # A BCF's header lines are not lines of the file.
-        self._before = 0 if self._unit == ": record " else len(header)
+        # Only in a text are the header lines lines of what is counted.
+        self._before = len(header) if self._unit == ":" else 0
         tabs = header[-1].count("\t")
         self._tabs = {tabs, tabs - 1} if tabs == len(_COLUMNS) else {tabs}
 
     def _open(self, source: str | Path, resources: contextlib.ExitStack) -> Iterator[list[str]]:
+        if self._regions is not None:
+            self._unit = ": in the regions, record "
+            selection = open_selection(source, self._regions, resources, warn=self._warn)
+            if not selection.head.startswith(_BCF):
+                _check_first_line(selection.head, self.name)
+            return selection.batches
         chunks = open_chunks(source, resources)
         head = next(chunks)
         chunks = itertools.chain([head], chunks)
-        if not head.startswith(b"BCF\2"):
+        if not head.startswith(_BCF):
             self._unit = ":"
             _check_first_line(head, self.name)
             return text_batches(chunks, self.name)
@@ -137,43 +158,77 @@ class VcfReader:
         variants = PipedVariants(chunks, self.name)
         resources.callback(variants.close)
         header = str(variants.file.header).rstrip("\n").split("\n")
+        _check_first_line(header[0].encode("utf-8", "surrogateescape"), self.name)
         return itertools.chain([header], bcf_batches(variants))
 
-    def blocks(self) -> Iterator[VcfBlock]:
-        """Yield the records in blocks, in the order of the file; once.
+    def count(self) -> int:
+        """Count the records that `blocks` yields, in a pass of its own over the file.
+
+        It reads to the end, so a file that was cut is found out, and checks the number of
+        columns of each line; what the columns hold is checked when `blocks` comes to it.
+
+        Raises
+        ------
+        VcfError
+            When the file can be read only once, is malformed, or was cut.
+        """
+        if str(self._source) == "-" or is_stream(Path(self._source)):
+            raise VcfError(
+                self.name,
+                "its records cannot be counted: it can be read only once",
+                expected="a file",
+                remedy="write it to a file first",
+            )
+        with _CountingReader(self._source, regions=self._regions) as other:
+            return sum(len(lines) for lines, _ in other._records())
+
+    def blocks(self, *, first: int = 0, stop: int | None = None) -> Iterator[VcfBlock]:
+        """Yield records in blocks, in the order of the file; once.
+
+        Parameters
+        ----------
+        first, stop
+            Number of the first record, from 0, and of the one after the last; by default the
+            whole file. Blank lines are no records. After ``stop`` the file is not read on, so
+            that it is whole must be known from `count`.
 
         Raises
         ------
         VcfError
             At the first malformed line, with its number, and where the file was cut.
         """
+        place = 0
+        for lines, numbers in self._records():
+            begin = max(0, first - place)
+            end = len(lines) if stop is None else min(len(lines), stop - place)
+            if begin < end:
+                yield from self._parse(lines[begin:end], numbers[begin:end])
+            place += len(lines)
+            if stop is not None and place >= stop:
+                return
+        if self._blank:
+            _LOG.warning("%s: %d blank line(s) left out", self.name, self._blank)
+
+    def _records(self) -> Iterator[tuple[list[str], NDArray[np.int64]]]:
+        """Yield lines with the right number of columns, and their numbers."""
         done = self._before
         for lines in _reblock(self._batches, self._block_records):
             numbers = np.arange(done + 1, done + 1 + len(lines), dtype=np.int64)
             done += len(lines)
-            yield from self._parse(lines, numbers)
-        if self._blank:
-            _LOG.warning("%s: %d blank line(s) left out", self.name, self._blank)
+            if "" in lines or any(map(str.isspace, lines)):
+                full = [i for i, line in enumerate(lines) if line.strip()]
+                self._blank += len(lines) - len(full)
+                lines, numbers = [lines[i] for i in full], numbers[full]  # noqa: PLW2901
+            if not {line.count("\t") for line in lines} <= self._tabs:
+                self._refuse(lines, numbers)
+            if lines:
+                yield lines, numbers
 
     def _parse(self, lines: list[str], numbers: NDArray[np.int64]) -> Iterator[VcfBlock]:
-        block = self._parse_sound(lines, numbers)
-        if block is None:
-            full = [i for i, line in enumerate(lines) if line.strip()]
-            self._blank += len(lines) - len(full)
-            lines, numbers = [lines[i] for i in full], numbers[full]
-            for line, number in zip(lines, numbers.tolist(), strict=True):
-                self._check(line, f"{self.name}{self._unit}{number}")
-            block = self._parse_sound(lines, numbers) if lines else None
-        if block is not None:
-            yield block
+        """Parse lines with the right number of columns.
 
-    def _parse_sound(self, lines: list[str], numbers: NDArray[np.int64]) -> VcfBlock | None:
-        """Parse a block of well-formed lines; None if one of them is not.
-
-        Checked for the whole block at once, which is why the message comes from `_check`.
+        They are checked all at once, which is why the message comes from `_refuse`.
         """
-        if not {line.count("\t") for line in lines} <= self._tabs:
-            return None
         columns = zip(*[line.split("\t", 5)[:5] for line in lines], strict=True)
         contigs, positions, identifiers, refs, alts = columns
         sound = (
@@ -183,10 +238,14 @@ class VcfReader:
             and all(alts)
         )
         if not sound:
-            return None
+            self._refuse(lines, numbers)
         values = np.fromiter(map(int, positions), dtype=np.int64, count=len(lines))
         source = f"{self.name}{self._unit}"
-        return VcfBlock(source, lines, numbers, contigs, values, identifiers, refs, alts)
+        yield VcfBlock(source, lines, numbers, contigs, values, identifiers, refs, alts)
+
+    def _refuse(self, lines: Sequence[str], numbers: NDArray[np.int64]) -> None:
+        for line, number in zip(lines, numbers.tolist(), strict=True):
+            self._check(line, f"{self.name}{self._unit}{number}")
 
     def _check(self, line: str, where: str) -> None:
         if line.startswith("#"):
@@ -227,6 +286,12 @@ class VcfReader:
         self.close()
 
 
+class _CountingReader(VcfReader):
+    """Reads what another reader of the same file has warned of, or will."""
+
+    _warn = False
+
+
 def _check_first_line(head: bytes, name: str) -> None:
     if head.startswith(_FIRST.encode()):
         return
@@ -249,6 +314,9 @@ def _split_header(batches: Iterator[list[str]], name: str) -> tuple[list[str], I
                 return header, itertools.chain([batch[i + 1 :]], batches)
         header += batch
     where = f"{name}:{len(header)}"
+    if any("\r" in line.rstrip("\r") for line in header):
+        found = "its lines end in a carriage return and no line feed"
+        raise VcfError(name, found, expected="line feeds", remedy="convert it: tr '\\r' '\\n'")
     raise VcfError(where, "the header ends without a line #CHROM", expected=" ".join(_COLUMNS))
 
 
@@ -262,7 +330,7 @@ def _parse_header(lines: list[str], name: str) -> VcfHeader:
             f"{found!r}{hint}" if lines[-1].startswith("#") else found,
             expected="a line of " + " ".join(_COLUMNS) + " [FORMAT SAMPLE...], parted by tabs",
         )
-    contigs = tuple(match.group(1) for line in lines if (match := _CONTIG.match(line)))
+    contigs = tuple(match.group(1) for line in lines if (match := CONTIG_LINE.match(line)))
     return VcfHeader(tuple(lines), tuple(columns[9:]), contigs)
 
 

@@ -1,0 +1,33 @@
+"""Scoring a whole file of variants: in blocks, in bounded memory, to be continued when interrupted.
+
+    VcfReader -> AllelePlacer -> Scorer -> columns -> Outputs (VCF, TSV, Parquet)
+
+Blocks go through one after the other; the journal says after each how far the run has come. What
+an allele scores depends neither on its neighbours nor on the blocks, so that the runs of shards
+put together are the run of the whole.
+"""
+
+from seqcnn.scoring.discovery import TableLayout, VcfLayout, add_q, declare_q
+from seqcnn.scoring.journal import Journal, fingerprint
+from seqcnn.scoring.outputs import Outputs
+from seqcnn.scoring.parquet import check_parquet
+from seqcnn.scoring.preflight import Preflight, inspect
+from seqcnn.scoring.run import Scorer, run_scoring
+from seqcnn.scoring.tally import Tally, write_summary
+
+__all__ = [
+    "Journal",
+    "Outputs",
+    "Preflight",
+    "Scorer",
+    "TableLayout",
+    "Tally",
+    "VcfLayout",
+    "add_q",
+    "check_parquet",
+    "declare_q",
+    "fingerprint",
+    "inspect",
+    "run_scoring",
+    "write_summary",
+]
