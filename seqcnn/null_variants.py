@@ -14,7 +14,7 @@ from seqcnn.places import SLOTS
 from seqcnn.significance import ALLELE_TYPES
 from seqcnn.variants import VcfBlock
 
-__all__ = ["CONTIG", "LONGEST", "MARGIN", "draw_records", "shuffle_windows"]
+__all__ = ["CONTIG", "LONGEST", "MARGIN", "draw_records", "fill_unknown", "shuffle_windows"]
 
 CONTIG = "null"
 """Name of the contig that the records stand on."""
@@ -54,7 +54,7 @@ def shuffle_windows(contexts: Codes, *, length: int, rng: np.random.Generator) -
     """
     size = contexts.shape[2]
     centre, width = MARGIN + length // 2, length + 2 * MARGIN
-    filled = _fill_unknown(contexts.reshape(-1, size), rng)
+    filled = fill_unknown(contexts, rng=rng).reshape(-1, size)
     circles = shuffle_dinucleotides(filled, rng=rng).reshape(contexts.shape)
     right = np.ones(contexts.shape, dtype=np.bool_)
     right[:, :4] = circles[:, :4] == np.arange(4)[:, None]
@@ -65,12 +65,22 @@ def shuffle_windows(contexts: Codes, *, length: int, rng: np.random.Generator) -
     return windows
 
 
-def _fill_unknown(codes: Codes, rng: np.random.Generator) -> Codes:
-    filled = codes.copy()
-    for row in np.flatnonzero((codes == UNKNOWN).any(axis=1)):
-        unknown = codes[row] == UNKNOWN
-        filled[row, unknown] = rng.choice(codes[row, ~unknown], size=int(unknown.sum()))
-    return filled
+def fill_unknown(codes: Codes, *, rng: np.random.Generator) -> Codes:
+    """Put others of the same sequence in the place of unknown bases.
+
+    Parameters
+    ----------
+    codes
+        Sequences (..., length), each with a known base.
+    rng
+        Source of the choice.
+    """
+    filled = codes.reshape(-1, codes.shape[-1]).copy()
+    for number in np.flatnonzero((filled == UNKNOWN).any(axis=1)):
+        row = filled[number]
+        unknown = row == UNKNOWN
+        row[unknown] = rng.choice(row[~unknown], size=int(unknown.sum()))
+    return filled.reshape(codes.shape)
 
 
 def draw_records(
@@ -81,7 +91,7 @@ def draw_records(
     Parameters
     ----------
     windows
-        As `shuffle_windows` gives them (k, SLOTS, length + 2 * MARGIN).
+        As `shuffle_windows` gives them (k, SLOTS, length + 2 * MARGIN), all bases known.
     length
         Bases of the model's window, and most bases of an allele.
     rng
@@ -102,8 +112,6 @@ def draw_records(
     starts = first + centre - removed // 2
     ends = np.concatenate([[0], np.cumsum(inserted)])
     letters = contig[rng.integers(0, width, size=ends[-1]) + np.repeat(first, inserted)]
-    unknown = letters == UNKNOWN
-    letters[unknown] = rng.integers(0, 4, size=int(unknown.sum()))
     _settle_letters(letters, ends, contig[starts], contig[starts + removed - 1], removed, rng)
     return contig, _spell_records(contig, starts, removed, letters, ends)
 

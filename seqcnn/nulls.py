@@ -5,13 +5,15 @@ as a circle. Where a variant stands is drawn from its bases, and the window arou
 of the shuffle: it has the context's dinucleotides, but for the one where the circle closes. A
 substitution stands where the shuffle has its reference base; in a shuffle without that base, the
 base is put there. Other alleles stand anywhere. With a genome's own intervals, windows are pieces
-of the genome as they are, around random bases of the intervals.
+of the genome as they are, around random bases of the intervals. Unknown bases, which may be a
+twentieth of a window, become others of the same sequence.
 
 A context holds one variant of a type, so those of one type do not depend on each other. It holds
-the three substitutions of one base, or all the other types: the reference window is the same.
-A null belongs to the strands and the shifts that it was drawn with.
+the three substitutions of one base, or all the other types, most of which have the same reference
+window. A null belongs to the strands and the shifts that it was drawn with.
 """
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from seqcnn.engine.compiled_backend import CompiledBackend
 from seqcnn.errors import ConfigError
 from seqcnn.genome import Genome
 from seqcnn.modelfile import ModelSpec
-from seqcnn.null_variants import CONTIG, MARGIN, draw_records, shuffle_windows
+from seqcnn.null_variants import CONTIG, MARGIN, draw_records, fill_unknown, shuffle_windows
 from seqcnn.places import SLOTS, draw_places, draw_windows
 from seqcnn.significance import ALLELE_TYPES, Null
 from seqcnn.variants import AllelePlacer, allele_pairs
@@ -33,11 +35,16 @@ from seqcnn.variants.windows import shift_offsets
 
 __all__ = ["COUNT", "choose_count", "draw_null", "null_from_genome"]
 
+_log = logging.getLogger(__name__)
+
 COUNT = 1000
 """Null variants of each type, where nothing else is said: the smallest p is 1 / 1001."""
 
 _ROWS = 256
-"""Shuffles held at a time."""
+"""Rows of contexts held at a time."""
+
+_MOST_CONTEXTS = 4000
+"""Windows of a genome; more null variants stand in more shuffles of the same ones."""
 
 
 def choose_count(spec: ModelSpec) -> int:
@@ -107,7 +114,7 @@ def null_from_genome(
     rng = np.random.default_rng([seed, 8])
     length = engine.spec.length
     if bed is None:
-        contexts = draw_windows(genome, length=length, count=count, rng=rng)
+        contexts = draw_windows(genome, length=length, count=min(count, _MOST_CONTEXTS), rng=rng)
         return _shuffled(engine, contexts, rng, count, shifts, "genome")
     places = draw_places(genome, bed, length=length, count=count, rng=rng)
     centre, width = MARGIN + length // 2, length + 2 * MARGIN
@@ -115,7 +122,8 @@ def null_from_genome(
         places.gather(genome, slice(start, start + _ROWS), centre=centre, width=width)
         for start in range(0, count, _ROWS)
     )
-    return _score(engine, blocks, rng, shifts, "intervals")
+    known = (fill_unknown(windows, rng=rng) for windows in blocks)
+    return _score(engine, known, rng, shifts, "intervals")
 
 
 def _shuffled(
@@ -155,6 +163,7 @@ def _score(
     engine: Engine, blocks: Iterable[Codes], rng: np.random.Generator, shifts: int, source: str
 ) -> Null:
     """Score an allele of each type in each row of blocks of windows (k, SLOTS, width)."""
+    _log.info("scoring null variants of %d types", len(ALLELE_TYPES))
     length = engine.spec.length
     offsets = shift_offsets(shifts, length=length)
     sizes = []

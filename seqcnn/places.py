@@ -227,7 +227,7 @@ def _check_places(bed: Path, places: list[Integers], count: int) -> None:
                 remedy="give more, or longer ones",
             )
     fewest = min(np.unique(part, axis=1).shape[1] for part in places)
-    if fewest < count:
+    if fewest < count / 2:
         _log.warning("%s: only %d different places for %d null variants", bed, fewest, count)
 
 

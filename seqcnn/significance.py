@@ -172,7 +172,7 @@ def p_values(null: Null, types: Types, delta: NDArray[np.float64]) -> NDArray[np
     Phipson and Smyth 2010, doi:10.2202/1544-6115.1585 (why 1 is added)
     """
     sizes = np.abs(delta).astype(np.float32)  # rounded as the null is, so that ties stay ties
-    sizes[sizes <= _ROUNDING * null.sizes.max(axis=(0, 2))] = 0
+    sizes[sizes <= _ROUNDING * null.sizes[..., -1].max(axis=0)] = 0
     p = np.full(delta.shape, np.nan)
     for number in np.unique(types[types < len(ALLELE_TYPES)]):
         if ALLELE_TYPES[number] not in null.types:

@@ -1,6 +1,7 @@
 """Effects of alleles against their definition."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,12 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_models import draw_codes, make_model
 
-from seqcnn.effects import active_quantile, score_pairs
+from seqcnn.effects import active_quantile, pair_types, score_pairs
 from seqcnn.engine import Engine
-from seqcnn.genome import Haplotypes
-from seqcnn.variants import AllelePairs, ContigPairs
+from seqcnn.genome import Genome, Haplotypes
+from seqcnn.nulls import draw_null
+from seqcnn.significance import ALLELE_TYPES, UNTYPED, allele_types, p_values
+from seqcnn.variants import AllelePairs, AllelePlacer, ContigPairs, VcfBlock, allele_pairs
 
-FIELDS = ("ref_logit", "alt_logit", "delta", "probability_difference", "deepbind", "quantile", "sd")
+FIELDS = (
+    "p",
+    "ref_logit",
+    "alt_logit",
+    "delta",
+    "probability_difference",
+    "deepbind",
+    "quantile",
+    "sd",
+)
 
 
 def draw_pairs(n=7, *, shifts=1, length=20) -> list[AllelePairs]:
@@ -135,6 +147,84 @@ def test_progress_counts_both_windows_of_every_shift() -> None:
     done = []
     score_pairs(Engine(make_model(), threads=1), draw_pairs(5, shifts=3), progress=done.append)
     assert sum(done) == 30
+
+
+# p-values
+
+
+def score_records(records, engine, *, shifts=(0,), **rest):
+    """Place records (POS, REF, ALT) on a contig of every base in turn, and score them."""
+    contig = np.tile(np.arange(4, dtype=np.uint8), 25)
+    contig[60:70] = 4
+    genome = Genome(Path("g"), {"c": 100}, lambda _: contig)
+    positions, refs, alts = zip(*records, strict=True)
+    number = len(records)
+    none = ("",) * number
+    block = VcfBlock(
+        "", list(none), np.arange(number), ("c",) * number, np.array(positions), none, refs, alts
+    )
+    table = AllelePlacer(genome, length=20, ref_mismatch="warn").place(block)
+    pairs = [allele_pairs(table, genome, offset=offset) for offset in shifts]
+    types = allele_types(table.refs, table.alternatives)[table.scored]
+    return table, types, pairs, score_pairs(engine, pairs, **rest)
+
+
+RECORDS = [
+    (1, "A", "C"),
+    (30, "C", "T"),
+    (30, "CG", "C"),
+    (30, "C", "CAAAA"),
+    (30, "CGTACGT", "C"),
+    (30, "CG", "TT"),
+    (29, "A", "CCCCCC"),
+    (30, "G", "T"),  # not the genome's base
+    (65, "N", "A"),
+    (65, "C", "A"),
+    (100, "T", "TG"),
+]
+
+
+def with_null(model, **rest):
+    null = draw_null(Engine(model, threads=1), draw_codes(20, 20), count=200, **rest)
+    return replace(model, null=null)
+
+
+def test_p_is_of_the_alleles_own_type() -> None:
+    model = with_null(make_model(members=2, tasks=("a", "b"), task_kind="multilabel"))
+    engine = Engine(model, threads=1)
+    table, types, pairs, effects = score_records(RECORDS, engine)
+    assert len(table.scored) == len(RECORDS)
+    assert [*(ALLELE_TYPES[number] for number in types if number != UNTYPED)] == [
+        *("A>C", "C>T", "deletion_1", "insertion_2-4", "deletion_5+", "other_2-4", "other_5+"),
+        *("G>T", "C>A", "insertion_1"),
+    ]
+    np.testing.assert_array_equal(pair_types(pairs[0]), types)
+    np.testing.assert_array_equal(effects.p, p_values(model.null, types, effects.delta))
+    assert np.isnan(effects.p).all(axis=1).tolist() == [record[1] == "N" for record in RECORDS]
+    again = score_pairs(engine, pairs, types=types)
+    np.testing.assert_array_equal(again.p, effects.p)
+
+
+def test_another_null_can_be_given() -> None:
+    model = with_null(make_model())
+    other = with_null(make_model(), seed=5).null
+    _, types, _, effects = score_records(RECORDS, Engine(model, threads=1), null=other)
+    np.testing.assert_array_equal(effects.p, p_values(other, types, effects.delta))
+
+
+def test_a_null_of_other_strands_or_shifts_is_not_used() -> None:
+    model = with_null(make_model())
+    assert not np.isnan(score_records(RECORDS[:2], Engine(model, threads=1))[3].p).any()
+    shifted = score_records(RECORDS[:2], Engine(model, threads=1), shifts=(0, 1))[3]
+    single = replace(model, spec=replace(model.spec, strands="single"))
+    stranded = score_records(RECORDS[:2], Engine(single, threads=1))[3]
+    without = score_records(RECORDS[:2], Engine(replace(model, null=None), threads=1))[3]
+    for effects in (shifted, stranded, without):
+        assert np.isnan(effects.p).all()
+    shifts = with_null(make_model(), shifts=2).null
+    engine = Engine(model, threads=1)
+    again = score_records(RECORDS[:2], engine, shifts=(0, 1), null=shifts)[3]
+    assert not np.isnan(again.p).any()
 
 
 # Quantiles

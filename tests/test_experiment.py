@@ -13,6 +13,8 @@ from seqcnn.engine import Engine
 from seqcnn.experiment import evaluate_model, run_experiment
 from seqcnn.metrics import Baseline
 from seqcnn.modelfile import read_model, write_model
+from seqcnn.nulls import COUNT, draw_null
+from seqcnn.significance import ALLELE_TYPES
 from seqcnn.splits import Split
 from seqcnn.training import TrainingConfig
 
@@ -75,6 +77,28 @@ def test_references_are_quantiles_of_the_positives(finished) -> None:
     assert (np.diff(reference) >= 0).all()
 
 
+def test_the_model_has_a_null_of_its_training_sequences(finished) -> None:
+    split, done = finished
+    engine = Engine(done.model, threads=1)
+    again = draw_null(engine, split.train.sequences.codes, count=2 * COUNT, seed=CONFIG.seed)
+    np.testing.assert_array_equal(done.model.null.sizes, again.sizes)
+    assert done.model.null.sizes.shape == (len(ALLELE_TYPES), 1, 2 * COUNT)
+    assert done.model.null.source == "training"
+    assert done.model.null.suits(strands="average", shifts=1)
+
+
+def test_null_variants_stand_in_shuffles_of_positives() -> None:
+    targets = np.array([0, 1, 1, 0], np.float32)
+    data = label(draw_codes(4, 30), targets)
+    spec = make_model(length=30).spec
+    positives = experiment._take_positives(data, spec, seed=0)
+    sites = experiment._contexts(positives, data, spec)
+    np.testing.assert_array_equal(sites, data.sequences.codes[1:3])
+    regression = make_model(length=30, task_kind="regression").spec
+    assert len(experiment._contexts(positives, data, regression)) == 4
+    assert len(experiment._contexts(positives.take(np.arange(0)), data, spec)) == 4
+
+
 def test_the_model_has_motifs_and_history(finished) -> None:
     _, done = finished
     shares = [motif.importance for motif in done.model.motifs]
@@ -129,6 +153,8 @@ def test_several_tasks_with_missing_labels_run_from_end_to_end() -> None:
     assert set(done.model.metrics["test"]) == {"a", "b"}
     assert done.model.metrics["test"]["a"]["n"] == int((~np.isnan(split.test.targets[:, 0])).sum())
     assert done.model.reference.shape == (2, 1001)
+    assert done.model.null.sizes.shape[1] == 2
+    assert (done.model.null.sizes[:, 0] != done.model.null.sizes[:, 1]).any()
 
 
 def test_references_are_of_each_tasks_own_positives() -> None:
@@ -168,6 +194,7 @@ def test_no_positives_give_no_motifs_and_no_reference() -> None:
     done = run(split, replace(CONFIG, members=1, steps=3))
     assert done.model.motifs == ()
     assert done.model.reference.size == 0
+    assert done.model.null is not None
     assert done.model.metrics["test"]["site"]["auroc"]["value"] is None
 
 

@@ -19,12 +19,14 @@ from seqcnn.engine import Engine
 from seqcnn.errors import ModelFileError, SeqcnnError
 from seqcnn.modelfile import FORMAT_VERSION, ModelSpec, TrainedModel, read_model, write_model
 from seqcnn.motifs import Motif
+from seqcnn.significance import ALLELE_TYPES, Null
 
 GOLDEN = Path(__file__).parent / "data" / "format1.safetensors"
 
 
 def full_model(**rest) -> TrainedModel:
     """A model in which every part is there."""
+    drawn = np.random.default_rng(1).gamma(1, size=(len(ALLELE_TYPES), 2, 7))
     motif = Motif("detector1", np.arange(12.0).reshape(4, 3), 12, (0.3, 0.2, 0.2, 0.3), 0.25)
     return replace(
         make_model(**({"members": 2, "tasks": ("a", "b")} | rest)),
@@ -33,6 +35,7 @@ def full_model(**rest) -> TrainedModel:
         metrics={"test": {"a": {"auroc": {"value": 0.75, "low": None, "high": 0.8}}}},
         baselines={"length": {"name": "length", "centre": [1.0]}},
         provenance={"version": "0", "seed": 3, "text": "naïve \u2028"},
+        null=Null(np.sort(drawn, axis=2).astype(np.float32), strands="max", shifts=3),
     )
 
 
@@ -61,6 +64,10 @@ def assert_same(left: TrainedModel, right: TrainedModel) -> None:
             theirs.background,
         )
         np.testing.assert_equal(ours.importance, theirs.importance)
+    assert (left.null is None) == (right.null is None)
+    if left.null and right.null:
+        np.testing.assert_array_equal(left.null.sizes, right.null.sizes)
+        assert replace(left.null, sizes=right.null.sizes) == right.null
     for part in ("metrics", "baselines", "provenance"):
         assert getattr(left, part) == getattr(right, part)
 
@@ -136,6 +143,7 @@ def test_a_file_of_format_1_still_predicts_what_it_did() -> None:
     np.testing.assert_allclose(members, model.provenance["logits"], rtol=1e-5, atol=1e-5)
     assert model.motifs[0].name == "detector1"
     assert model.spec.tasks == ("a", "b")
+    assert model.null is None, "the file is older than null distributions"
 
 
 # Damage
@@ -239,7 +247,7 @@ def test_weights_that_are_not_finite_are_refused(path, bad) -> None:
 
 
 @pytest.mark.parametrize(
-    "prefix", ["member.0.", "member.1.", "member.0.detectors", "reference", "motif.1"]
+    "prefix", ["member.0.", "member.1.", "member.0.detectors", "reference", "motif.1", "null"]
 )
 def test_missing_tensors_are_refused(path, prefix) -> None:
     def drop(tensors) -> None:
@@ -359,6 +367,63 @@ def test_a_reference_that_is_not_finite_is_refused(path, bad) -> None:
 
     resign(path, lambda _: None, tensors=spoil)
     assert "reference" in refuse(path)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda sizes: sizes[..., ::-1].copy(),
+        lambda sizes: -sizes[..., ::-1].copy(),
+        lambda sizes: sizes[:-1],
+        lambda sizes: sizes[:, :1].copy(),
+        lambda sizes: sizes[0],
+        lambda sizes: sizes[..., :0],
+        lambda sizes: sizes.astype(np.float64),
+        lambda sizes: sizes * np.float32(np.nan),
+        lambda sizes: sizes + np.float32(np.inf),
+    ],
+)
+def test_a_null_that_is_none_is_refused(path, spoil) -> None:
+    def change(tensors) -> None:
+        tensors["null"] = spoil(tensors["null"])
+
+    resign(path, lambda _: None, tensors=change)
+    assert "damaged (null " in refuse(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content.pop("null"),
+        lambda content: content.update(null=None),
+        lambda content: content.update(null=3),
+        lambda content: content["null"].pop("types"),
+        lambda content: content["null"]["types"].pop(),
+        lambda content: content["null"].update(types="x" * 20),
+        lambda content: content["null"].update(types=[[]] * 20),
+        lambda content: content["null"].update(shifts=0),
+        lambda content: content["null"].update(shifts=1.0),
+        lambda content: content["null"].update(strands=None),
+        lambda content: content["null"].update(more=1),
+    ],
+)
+def test_a_null_of_another_build_is_refused(path, change) -> None:
+    resign(path, change)
+    assert "damaged" in refuse(path)
+
+
+def test_a_model_without_a_null_has_no_trace_of_one(tmp_path) -> None:
+    write_model(replace(full_model(), null=None), tmp_path / "m")
+    assert "null" not in load_file(tmp_path / "m")
+    assert read_model(tmp_path / "m").null is None
+
+
+def test_types_that_a_later_version_has_are_kept(path) -> None:
+    def rename(content) -> None:
+        content["null"]["types"][3] = "inversion_1"
+
+    resign(path, rename)
+    assert read_model(path).null.types[3] == "inversion_1"
 
 
 # Nothing runs
