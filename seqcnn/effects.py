@@ -16,7 +16,7 @@ from seqcnn.modelfile import TrainedModel
 from seqcnn.significance import UNTYPED, Null, classify_alleles, p_values
 from seqcnn.variants import AllelePairs, ContigPairs
 
-__all__ = ["VariantEffects", "active_quantile", "pair_types", "score_pairs", "shift_offsets"]
+__all__ = ["VariantEffects", "active_quantile", "pair_types", "score_pairs"]
 
 Scores = NDArray[np.float64]
 
@@ -99,11 +99,6 @@ def score_pairs(
         if null and null.suits(strands=engine.spec.strands, shifts=len(shifted))
         else np.full_like(ref_logit, np.nan),
     )
-
-
-def shift_offsets(shifts: int) -> range:
-    """Give the offsets of windows that are averaged over: 0, then 1, then -1 to 1, and so on."""
-    return range(-((shifts - 1) // 2), shifts // 2 + 1)
 
 
 def pair_types(pairs: AllelePairs) -> NDArray[np.uint8]:

@@ -149,8 +149,8 @@ class Haplotypes(NamedTuple):
         First base (n,) of each window, counted back from the letters: base `alleles - starts`
         of the window is the first letter, or without letters the base that follows.
     alleles
-        First base (n,) of the contig that the letters replace; at the window's end or beyond,
-        the window is the contig's own.
+        First base (n,) of the contig that the letters replace, never left of the window's first;
+        at the window's end or beyond, the window is the contig's own.
     removed
         Number of bases (n,) that they replace.
     letters

@@ -142,8 +142,9 @@ def allele_sets(draw, contig_length, length):
         new = draw(st.lists(st.integers(0, 4), max_size=length))
         for size, spelled in ((gone, None), (len(new), new)):
             shift = draw(st.integers(0, 2)) if length > 4 else 0
-            start = place - (length // 2 - size // 2) + shift
             is_plain = spelled is None
+            start = place - (length // 2 - size // 2) + shift
+            start = start if is_plain else min(start, place)
             starts.append(start)
             alleles.append(start + length if is_plain else place)
             removed.append(0 if is_plain else gone)

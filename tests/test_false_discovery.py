@@ -1,13 +1,11 @@
 """False discovery rates against the definition, however the p-values come in."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
-from seqcnn import false_discovery
-from seqcnn.false_discovery import PValueCounts, discover, q_values
+from seqcnn.significance import discover, q_values
 
 P_LISTS = st.lists(st.integers(1, 30), min_size=1, max_size=60).map(lambda x: np.array(x) / 30)
 
@@ -49,55 +47,10 @@ def test_a_missing_p_is_no_test() -> None:
     assert q_values(np.empty(0)).shape == (0,)
 
 
-@pytest.mark.parametrize("pending", [1, 1 << 20])
-@given(p=st.lists(st.tuples(*[st.integers(0, 20)] * 2), max_size=40), sizes=st.data())
-def test_neither_blocks_nor_their_order_matter(pending, p, sizes) -> None:
-    values = np.array(p, dtype=float).reshape(-1, 2) / 20
-    values[values == 0] = np.nan
-    counts = PValueCounts(2)
-    cuts = sizes.draw(st.lists(st.integers(0, len(values)), max_size=4).map(sorted))
-    blocks = np.split(values, cuts)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(false_discovery, "_PENDING", pending)
-        for block in sizes.draw(st.permutations(blocks)):
-            counts.add(block)
-    assert counts.tests == (~np.isnan(values)).sum(axis=0).tolist()
-    for column, found in zip(values.T, counts.adjust(), strict=True):
-        np.testing.assert_array_equal(found.look_up(column), q_values(column))
-
-
-def test_tasks_are_families_of_their_own() -> None:
-    p = np.random.default_rng(1).random((200, 3))
-    counts = PValueCounts(3)
-    counts.add(p)
-    for task, found in enumerate(counts.adjust()):
-        np.testing.assert_array_equal(found.look_up(p[:, task]), q_values(p[:, task]))
-
-
-def test_equal_p_values_are_kept_once() -> None:
-    counts = PValueCounts(1)
-    for _ in range(50):
-        counts.add(np.full((1000, 1), 0.25))
-    (found,) = counts.adjust()
-    assert found.p.tolist() == [0.25]
-    assert counts.tests == [50_000]
-    assert discover(np.array([0.25]), np.array([50_000])).q.tolist() == [0.25]
-
-
-@pytest.mark.parametrize("bad", [[[1.5]], [[-0.1]], [[np.inf]], [[0.5, 0.5]], [0.5]])
-def test_what_is_no_p_value_is_refused(bad) -> None:
-    with pytest.raises(ValueError, match="p-values"):
-        PValueCounts(1).add(np.array(bad))
-
-
-def test_a_p_that_was_not_counted_has_no_q() -> None:
-    counts = PValueCounts(1)
-    counts.add(np.array([[0.5]]))
-    for other in (0.25, 0.75):
-        with pytest.raises(ValueError, match="not counted"):
-            counts.adjust()[0].look_up(np.array([other]))
-    with pytest.raises(ValueError, match="not counted"):
-        PValueCounts(1).adjust()[0].look_up(np.array([0.5]))
+def test_equal_p_values_count_each() -> None:
+    p, counts = np.array([0.1, 0.25, 0.5]), np.array([3, 40, 7])
+    np.testing.assert_array_equal(discover(p, counts), np.unique(q_values(np.repeat(p, counts))))
+    assert discover(np.array([0.25]), np.array([50_000])).tolist() == [0.25]
 
 
 def test_the_false_discovery_rate_is_kept() -> None:

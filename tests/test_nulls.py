@@ -8,15 +8,14 @@ import pytest
 from scipy.stats import kstest
 from tiny_models import draw_codes, make_model, plant
 
-from seqcnn import nulls
 from seqcnn.dna import decode, encode, one_hot
 from seqcnn.effects import score_pairs
 from seqcnn.engine import Engine
 from seqcnn.errors import BedError, ConfigError, FastaError
 from seqcnn.genome import open_genome
-from seqcnn.null_variants import CONTIG, LONGEST, MARGIN, draw_records, shuffle_windows
-from seqcnn.nulls import COUNT, choose_count, draw_null, null_from_genome
-from seqcnn.places import SLOTS
+from seqcnn.nulls import COUNT, choose_count, draw_null, drawing, null_from_genome
+from seqcnn.nulls.places import SLOTS
+from seqcnn.nulls.records import CONTIG, LONGEST, MARGIN, draw_records, shuffle_windows
 from seqcnn.significance import ALLELE_TYPES, allele_types, p_values
 from seqcnn.variants import AllelePlacer, Reason, allele_pairs
 
@@ -29,7 +28,7 @@ def open_engine(architecture="motif", **rest) -> Engine:
 
 
 def place(contig, records, *, length=20):
-    genome = nulls._genome_of(contig)
+    genome = drawing._genome_of(contig)
     return genome, AllelePlacer(genome, length=length).place(records)
 
 
@@ -147,8 +146,8 @@ def test_a_null_holds_the_effects_of_its_variants(tasks, monkeypatch) -> None:
         seen.append(score_pairs(engine, shifted).delta)
         return score_pairs(engine, shifted)
 
-    monkeypatch.setattr(nulls, "score_pairs", watch)
-    monkeypatch.setattr(nulls, "_ROWS", 16)
+    monkeypatch.setattr(drawing, "score_pairs", watch)
+    monkeypatch.setattr(drawing, "_ROWS", 16)
     engine = open_engine(tasks=tasks, task_kind="multilabel", members=2)
     null = draw_null(engine, CONTEXTS, count=40)
     assert null.sizes.shape == (TYPES, len(tasks), 40)
@@ -200,7 +199,8 @@ def test_contexts_of_unknown_bases_are_passed_over() -> None:
 
 def test_networks_with_global_pooling_get_more_null_variants() -> None:
     assert choose_count(make_model("deepbind").spec) == 2 * COUNT
-    assert choose_count(make_model("alexnet", length=600).spec) == COUNT == 1000
+    few = choose_count(make_model("alexnet", length=600).spec)
+    assert 1000 < few * len(ALLELE_TYPES) < COUNT * len(ALLELE_TYPES)
 
 
 # Calibration
@@ -219,7 +219,7 @@ def compare(monkeypatch):
             return found[-1]
 
         with monkeypatch.context() as patch:
-            patch.setattr(nulls, "score_pairs", watch)
+            patch.setattr(drawing, "score_pairs", watch)
             draw(engine, count=rows, seed=2)
         delta = np.concatenate([effects.delta for effects in found])
         # A row has five contexts, with several variants in each: one of these is taken.
@@ -290,7 +290,7 @@ def test_breaking_a_site_has_the_smallest_p() -> None:
     null = draw_null(engine, draw_codes(50, 31, unknown=False), count=1000)
     codes = plant(draw_codes(1, 400, seed=5, unknown=False), "TGACGTCA", seed=0)[0]
     site = decode(codes).index("TGACGTCA")
-    genome = nulls._genome_of(codes)
+    genome = drawing._genome_of(codes)
     letters = decode(codes)
     rows = [(at, letters[at], "ACGT"[(codes[at] + 2) % 4]) for at in range(60, 340)]
     records = place_rows(rows)
@@ -383,13 +383,13 @@ def test_a_null_of_a_genome_is_calibrated(fasta, tmp_path, with_bed, compare) ->
 
 def test_windows_of_intervals_are_the_genome_as_it_is(fasta, tmp_path, monkeypatch) -> None:
     seen = []
-    real = nulls.draw_records
+    real = drawing.draw_records
 
     def watch(windows, **rest):
         seen.append(windows)
         return real(windows, **rest)
 
-    monkeypatch.setattr(nulls, "draw_records", watch)
+    monkeypatch.setattr(drawing, "draw_records", watch)
     bed = write_bed(tmp_path, ("chr1", 300, 800))
     with open_genome(fasta) as genome:
         null_from_genome(open_engine(), genome, count=50, bed=bed)

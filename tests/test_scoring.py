@@ -17,12 +17,12 @@ from tiny_models import draw_codes, make_model
 
 from seqcnn.engine import Engine
 from seqcnn.errors import ConfigError, VcfError
-from seqcnn.false_discovery import q_values
 from seqcnn.genome import open_genome
 from seqcnn.modelfile import write_model
 from seqcnn.nulls import draw_null
 from seqcnn.scoring import Journal, Outputs, Scorer, run_scoring
 from seqcnn.scoring.journal import Checkpoint
+from seqcnn.significance import q_values
 from seqcnn.variants import AllelePlacer, VcfReader
 
 LETTERS = "ACGT"

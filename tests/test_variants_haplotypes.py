@@ -187,7 +187,7 @@ def scores_on_both_strands(
     for side in (many, [edit.mirrored for edit in many]):
         contigs = [edit.contig for edit in side]
         records = [(i, *edit.spell()) for i, edit in enumerate(side)]
-        with placed(folder(), contigs, records, length=length) as (table, genome):
+        with placed(folder(), contigs, records, length=length, offsets=offsets) as (table, genome):
             effects = score_pairs(engine, [allele_pairs(table, genome, offset=o) for o in offsets])
         spread = np.full((2, len(table)), np.nan)
         spread[:, table.scored] = effects.ref_logit[:, 0], effects.alt_logit[:, 0]
@@ -235,13 +235,13 @@ def predict(engine: Engine, sequences: list[str]) -> np.ndarray:
 
 
 @each_network
-@pytest.mark.parametrize("offset", [0, 1, -7, -15, 15])
+@pytest.mark.parametrize("offset", [0, -7, 15])
 def test_scores_are_those_of_the_windows(
     folder: Folder, family: str, values: dict[str, object], offset: int
 ) -> None:
     """Also of windows that begin within the inserted letters, or right of them."""
     rng, length = random.Random(offset), 31
-    many = [random_edit(rng, longest=length) for _ in range(80)]
+    many = [random_edit(rng, longest=length) for _ in range(60)]
     contigs = [edit.contig for edit in many]
     engine = Engine(make_model(family, values=values, length=length), threads=1)
     with placed(folder(), contigs, spell_each(rng, many), length=length) as (table, genome):
@@ -306,7 +306,7 @@ def test_what_bcftools_norm_spells_is_the_same_allele(
         assert ours.starts[row] == theirs.starts[row]
         position, ref, alt = normal[row]
         # bcftools leaves a common base, the first one but where the contig begins.
-        is_anchored = len(ref) != len(alt) and ref[0] == alt[0]
+        is_anchored = len(ref) != len(alt) and ref[0].upper() == alt[0].upper()
         assert ours.starts[row] in {0, position - 1 + is_anchored}
 
 
@@ -584,3 +584,23 @@ def test_long_repeats_are_followed_to_their_ends(unit: str, count: int) -> None:
         assert leftmost <= 2
         whole = decode(contig[:leftmost]) + rotated + decode(contig[leftmost:])
         assert whole == decode(contig[:start]) + unit + decode(contig[start:])
+
+
+def test_the_example_of_the_manual(tmp_path: Path) -> None:
+    contig = "GATCACGTTTTTGACTCAGGATCC"
+    for spelled, expected, notes in [
+        ((15, "C", "A"), ("TTTGACTCAGG", "TTTGAATCAGG"), "."),
+        ((14, "AC", "AA"), ("TTTGACTCAGG", "TTTGAATCAGG"), "."),
+        ((13, "GACT", "GAAT"), ("TTTGACTCAGG", "TTTGAATCAGG"), "."),
+        ((17, "CA", "TG"), ("GACTCAGGATC", "GACTTGGGATC"), "."),
+        ((15, "C", "CGG"), ("TTGACTCAGGA", "TGACGGTCAGG"), "."),
+        ((7, "GT", "G"), ("ACGTTTTTGAC", "ACGTTTTGACT"), "."),
+        ((10, "TT", "T"), ("ACGTTTTTGAC", "ACGTTTTGACT"), "."),
+        ((12, "TG", "G"), ("ACGTTTTTGAC", "ACGTTTTGACT"), "."),
+        ((7, "GTT", "G"), ("ACGTTTTTGAC", "CACGTTTGACT"), "."),
+        ((2, "A", "G"), ("NNNNGATCACG", "NNNNGGTCACG"), "window_padded"),
+        ((24, "C", "CAT"), ("GATCCNNNNNN", "ATCCATNNNNN"), "window_padded"),
+    ]:
+        assert one_pair(tmp_path, contig, spelled, 11) == (expected, ".", notes)
+    assert one_pair(tmp_path, contig, (15, "G", "A"), 11)[1] == "ref_mismatch"
+    assert one_pair(tmp_path, contig, (7, "G", "<DEL>"), 11)[1] == "symbolic_allele"

@@ -203,17 +203,19 @@ def _open_variants(options: Options) -> "VcfReader":
 
 def _make_scorer(options: Options, reader: "VcfReader", genome: "Genome") -> "Scorer":
     from seqcnn.scoring import Scorer
-    from seqcnn.variants import AllelePlacer
+    from seqcnn.variants import AllelePlacer, shift_offsets
 
     engine = open_engine(options)
     null = _choose_null(options, engine, genome)
+    offsets = shift_offsets(options["shifts"], length=engine.spec.length)
     placer = AllelePlacer(
         genome,
         length=engine.spec.length,
+        offsets=offsets,
         ref_mismatch=options["ref_mismatch"],
         declared=reader.header.contigs,
     )
-    return Scorer(engine, genome, placer, options["shifts"], null)
+    return Scorer(engine, genome, placer, offsets, null)
 
 
 def _choose_null(options: Options, engine: "Engine", genome: "Genome") -> "Null | None":

@@ -173,7 +173,14 @@ class Engine:
             Windows of the model's length, one of each for a pair.
         progress
             Called with the number of windows done since the last call.
+
+        Raises
+        ------
+        ValueError
+            When a window begins right of its letters.
         """
+        if any((side.alleles < side.starts).any() for side in (ref, alt)):
+            raise ValueError("a window begins right of its letters")
         sides = self._backend.predict_alleles(contig, ref, alt, progress or _ignore)
         return self._rescale(sides[0]), self._rescale(sides[1])
 

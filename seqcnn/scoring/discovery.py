@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from seqcnn.errors import InputError
-from seqcnn.false_discovery import _adjust
+from seqcnn.significance import discover
 from seqcnn.variants import SCORES, InfoField, format_numbers, score_fields
 
 __all__ = ["Layout", "TableLayout", "VcfLayout", "add_q", "declare_q"]
@@ -61,7 +61,7 @@ def _q_by_p(counts: Counter[str]) -> dict[str, str]:
     """Give the q-value of each p-value, both as they are spelled."""
     spelled = sorted((text for text in counts if text != _MISSING), key=_number)
     p = np.array([_number(text) for text in spelled], dtype=np.float64)
-    q = _adjust(p, np.array([counts[text] for text in spelled], dtype=np.int64)).q
+    q = discover(p, np.array([counts[text] for text in spelled], dtype=np.int64))
     return dict(zip(spelled, format_numbers(q), strict=True))
 
 

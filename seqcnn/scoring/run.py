@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from seqcnn.effects import VariantEffects, score_pairs, shift_offsets
+from seqcnn.effects import VariantEffects, score_pairs
 from seqcnn.engine import Engine
 from seqcnn.engine.sharing import map_in_order
 from seqcnn.genome import Genome
@@ -11,7 +11,7 @@ from seqcnn.scoring.columns import ScoreFields, spell_scores, table_rows
 from seqcnn.scoring.journal import Checkpoint, Journal
 from seqcnn.scoring.outputs import Outputs
 from seqcnn.scoring.tally import EarlyStop, Tally
-from seqcnn.significance import Null
+from seqcnn.significance import Null, allele_types
 from seqcnn.variants import (
     AllelePlacer,
     AlleleTable,
@@ -36,8 +36,8 @@ class Scorer:
         The open genome.
     placer
         Made for this genome and the model's length.
-    shifts
-        Number of neighbouring windows over which logits are averaged.
+    offsets
+        Of the neighbouring windows over which logits are averaged, as the placer has them.
     null
         What p-values come from; None for none.
     """
@@ -45,14 +45,14 @@ class Scorer:
     engine: Engine
     genome: Genome
     placer: AllelePlacer
-    shifts: int = 1
+    offsets: range = range(1)
     null: Null | None = None
 
     def score(self, alleles: AlleleTable) -> VariantEffects:
         """Score the alleles of a block that can be scored."""
-        offsets = shift_offsets(self.shifts)
-        pairs = [allele_pairs(alleles, self.genome, offset=offset) for offset in offsets]
-        return score_pairs(self.engine, pairs, null=self.null)
+        pairs = [allele_pairs(alleles, self.genome, offset=offset) for offset in self.offsets]
+        types = allele_types(alleles.refs, alleles.alternatives)[alleles.scored]
+        return score_pairs(self.engine, pairs, types=types, null=self.null)
 
 
 def run_scoring(  # noqa: PLR0913

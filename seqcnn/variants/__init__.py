@@ -24,7 +24,7 @@ from seqcnn.variants.indexing import check_indexable, index_variants
 from seqcnn.variants.reasons import REASONS, Note, Reason, note_names, reason_names
 from seqcnn.variants.regions import parse_regions, read_regions
 from seqcnn.variants.vcf import VcfBlock, VcfHeader, VcfReader
-from seqcnn.variants.windows import AllelePairs, ContigPairs, allele_pairs
+from seqcnn.variants.windows import AllelePairs, ContigPairs, allele_pairs, shift_offsets
 from seqcnn.variants.writing import bcf_finish, open_vcf, output_kind
 
 __all__ = [
@@ -57,4 +57,5 @@ __all__ = [
     "read_regions",
     "reason_names",
     "score_fields",
+    "shift_offsets",
 ]

@@ -225,6 +225,9 @@ class Draft:
         self._note(padded, Note.WINDOW_PADDED)
         self._note(self.slack >= length, Note.WINDOW_IN_REPEAT)
         self._note(self._holds_unknown(), Note.REF_AMBIGUOUS)
+        # From the first base of the first shifted window to the last base of the last one.
+        first, first_alt = first + offsets[0], first_alt + offsets[0]
+        length += offsets[-1] - offsets[0]
         for contig, rows in self._by_contig(np.flatnonzero(self.open)):
             codes = genome.codes(contig)
             self._refuse_unknown(codes, rows, first, removed=np.zeros_like(first), length=length)
@@ -241,7 +244,7 @@ class Draft:
         removed: NDArray[np.int64],
         length: int,
     ) -> None:
-        """Refuse alleles whose window, with nothing in the place of what is removed, is all N."""
+        """Refuse alleles whose windows, with nothing where bases are removed, are all N."""
         middle = first[rows] + length // 2
         middle += np.where(middle >= self.starts[rows], removed[rows], 0)
         # Only a window whose middle is unknown can be unknown as a whole.

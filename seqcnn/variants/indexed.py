@@ -11,6 +11,7 @@ References
 .. [1] https://samtools.github.io/hts-specs/tabix.pdf, https://samtools.github.io/hts-specs/CSIv1.pdf
 """
 
+import contextlib
 import gzip
 import itertools
 import logging
@@ -34,6 +35,8 @@ _REMAKE = "make the index again: bcftools index -f {0}"
 _TBI_SHIFT, _TBI_DEPTH = 14, 5
 _RAW_DEFLATE = -15
 _HEADER_BLOCKS = 1000
+_NO_BLOCK = "it leads to where no block begins"
+_NO_LINE = "it leads to where no record begins"
 
 Chunk = tuple[int, int]
 """First and last (excluded) virtual offset of some records."""
@@ -211,13 +214,15 @@ class IndexedFile:
         self._path = path
         _check_indexable(path)
         self.index = read_index(find_index(path), path, warn=warn)
-        self._stream: BinaryIO = path.open("rb")
         self._held: tuple[int, bytes, int] = (-1, b"", 0)
-        self._check_end()
+        with contextlib.ExitStack() as resources:
+            self._stream: BinaryIO = resources.enter_context(path.open("rb"))
+            self._check_end()
+            self._resources = resources.pop_all()
 
     def close(self) -> None:
         """Close the file."""
-        self._stream.close()
+        self._resources.close()
 
     def read(self, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Yield the bytes between two virtual offsets, block by block; to the end by default."""
@@ -230,14 +235,32 @@ class IndexedFile:
                     raise self.unfit("it leads past the end of the file")
                 return
             yield data[skipped : within if block == last else None]
+            if block < last < following:
+                raise self.unfit(_NO_BLOCK)
             block, skipped = following, 0
-            if block > last:
-                return
 
     def read_region(self, contig: int, wanted: Intervals) -> Iterator[Iterator[bytes]]:
         """Yield the bytes of each chunk of whole records that may overlap."""
         for begin, end in self.index.chunks(contig, wanted):
             yield self.read(begin, end)
+
+    def read_lines(self, contig: int, wanted: Intervals) -> Iterator[Iterator[bytes]]:
+        """Yield the bytes of chunks of a text, and see that they are whole lines."""
+        for begin, end in self.index.chunks(contig, wanted):
+            yield self._whole_lines(begin, end)
+
+    def _whole_lines(self, begin: int, end: int) -> Iterator[bytes]:
+        # The byte before tells; at the beginning of a block it is out of reach.
+        before = int(begin & 0xFFFF > 0)
+        last = b"\n"
+        for number, data in enumerate(self.read(begin - before, end)):
+            skipped = before if number == 0 else 0
+            if skipped and data[:1] != b"\n":
+                raise self.unfit(_NO_LINE)
+            last = data[-1:] or last
+            yield data[skipped:]
+        if last != b"\n" and end != self.index.end():
+            raise self.unfit(_NO_LINE)
 
     def unfit(self, why: str) -> VcfError:
         """Build the error for an index that is not this file's."""
@@ -253,13 +276,16 @@ class IndexedFile:
         return self._held[1], self._held[2]
 
     def _read_block(self, offset: int) -> tuple[bytes, int]:
-        self._stream.seek(offset)
+        try:
+            self._stream.seek(offset)
+        except (OSError, OverflowError) as problem:
+            raise self.unfit(_NO_BLOCK) from problem
         head = self._stream.read(12)
         if not head:
             return b"", offset
         size = _block_size(head, self._stream)
         if size is None:
-            raise self.unfit("it leads to where no block begins")
+            raise self.unfit(_NO_BLOCK)
         rest = self._stream.read(offset + size - self._stream.tell())
         check, length = struct.unpack("<II", rest[-8:]) if len(rest) > 8 else (0, -1)
         try:
@@ -317,10 +343,9 @@ def _check_indexable(path: Path) -> None:
     kind = compression(path)
     if kind != "bgzip":
         found = "is gzip, but not bgzip" if kind == "gzip" else "is not compressed by bgzip"
-        steps = f"{'zcat' if kind == 'gzip' else 'cat'} {path} | bgzip > NEW.vcf.gz"
         raise VcfError(
             path, f"{found}, and regions need an index", expected="VCF.gz or BCF with its index",
-            remedy=f"{steps} && bcftools index NEW.vcf.gz",
+            remedy=f"bcftools view -Oz -o NEW.vcf.gz {path} && bcftools index NEW.vcf.gz",
         )  # fmt: skip
     if lacks_bgzf_end(path):
         raise VcfError(

@@ -39,7 +39,7 @@ REASONS = {
     " VCF numbers 0 and one beyond the last base",
     "ref_mismatch": "REF is not what the FASTA has there",
     "too_long": "REF or ALT, trimmed, is longer than the model's window",
-    "window_all_n": "the FASTA has no known base in the window of REF, or in that of a deletion",
+    "window_all_n": "the FASTA has no known base in any window of REF, or in any of a deletion",
 }
 """What each reason means; in the order in which they are looked for."""
 

@@ -73,7 +73,7 @@ def _select_text(file: IndexedFile, choose: Choose, name: str) -> Iterator[list[
     chosen = choose(dict.fromkeys([*numbers, *declared]))
     for contig, wanted in chosen.items():
         if contig in numbers:
-            for chunk in file.read_region(numbers[contig], wanted):
+            for chunk in file.read_lines(numbers[contig], wanted):
                 for lines in text_batches(chunk, name):
                     yield _overlapping(file, lines, {contig: wanted})
 

@@ -193,6 +193,7 @@ class PipedVariants:
 
     def __init__(self, chunks: Iterable[bytes], name: str) -> None:
         self._name = name
+        self._skipped = 0
         self._problem: VcfError | None = None
         pysam.set_verbosity(0)
         pysam.set_encoding_error_handler("surrogateescape")
@@ -218,6 +219,10 @@ class PipedVariants:
     def _broken(self, found: str) -> VcfError:
         return VcfError(self._name, found, expected="a whole VCF or BCF file")
 
+    def skip(self, records: int) -> None:
+        """Leave out the first records, in `each` to come."""
+        self._skipped = records
+
     def each(self, use: Callable[[pysam.VariantRecord], Used]) -> Iterator[Used]:
         """Yield what `use` makes of each record.
 
@@ -229,8 +234,9 @@ class PipedVariants:
         """
         number = 0
         try:
-            for number, record in enumerate(self.file, start=1):  # noqa: B007
-                yield use(record)
+            for number, record in enumerate(self.file, start=1):
+                if number > self._skipped:
+                    yield use(record)
         except (OSError, ValueError, OverflowError) as problem:
             self.close()
             raise self._problem or VcfError(

@@ -10,6 +10,7 @@ from seqcnn.dna import Codes
 
 __all__ = ["left_align", "trim_alleles"]
 
+_FEW = 8  # bases are looked at one by one
 _FIRST_REACH = 32
 _FURTHEST_REACH = 1 << 20
 
@@ -60,22 +61,31 @@ def left_align(codes: Codes, start: int, letters: Codes, *, removed: int) -> tup
     """
     left = _count_repeated(codes[:start][::-1], letters[::-1])
     right = _count_repeated(codes[start + removed :], letters)
-    return start - left, left + right, np.roll(letters, left)
+    return start - left, left + right, np.roll(letters, left) if left else letters
 
 
 def _count_repeated(bases: Codes, letters: Codes) -> int:
     """Count the bases, from the first on, that are the letters over and over."""
-    if not len(bases) or bases[0] != letters[0]:
-        return 0
+    period = len(letters)
+    for count in range(min(_FEW, len(bases))):
+        if bases[count] != letters[count % period]:
+            return count
+    return _count_many(bases, letters) if len(bases) > _FEW else len(bases)
+
+
+def _count_many(bases: Codes, letters: Codes) -> int:
+    period = len(letters)
+    differs = bases[:period] != letters[: len(bases)]
     count, reach = 0, _FIRST_REACH
-    while count < len(bases):
+    while not differs.any():
+        count += len(differs)
+        if count == len(bases):
+            return count
+        # Those are the letters, so what follows has to repeat what is `period` bases before.
         part = bases[count : count + reach]
-        differs = part != letters[np.arange(count, count + len(part)) % len(letters)]
-        if differs.any():
-            return count + int(differs.argmax())
-        count += len(part)
+        differs = part != bases[count - period : count - period + len(part)]
         reach = min(reach * 8, _FURTHEST_REACH)
-    return count
+    return count + int(differs.argmax())
 
 
 def _shared(one: str, other: str) -> int:

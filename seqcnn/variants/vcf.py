@@ -51,6 +51,7 @@ _BLOCK_CHARACTERS = 1 << 25
 _WHITE = re.compile(r"\s")
 _FIRST = "##fileformat=VCF"
 _BCF = b"BCF\2"
+_BLANK = " \r\v\f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,7 @@ class VcfReader:
         self._source, self._regions = source, regions
         self._block_records = block_records
         self._blank = 0
+        self._variants: PipedVariants | None = None
         with contextlib.ExitStack() as resources:
             batches = self._open(source, resources)
             header, self._batches = _split_header(batches, self.name)
@@ -155,7 +157,7 @@ class VcfReader:
             _check_first_line(head, self.name)
             return text_batches(chunks, self.name)
         self._unit = ": record "
-        variants = PipedVariants(chunks, self.name)
+        self._variants = variants = PipedVariants(chunks, self.name)
         resources.callback(variants.close)
         header = str(variants.file.header).rstrip("\n").split("\n")
         _check_first_line(header[0].encode("utf-8", "surrogateescape"), self.name)
@@ -180,6 +182,8 @@ class VcfReader:
                 remedy="write it to a file first",
             )
         with _CountingReader(self._source, regions=self._regions) as other:
+            if other._variants is not None:
+                return sum(1 for _ in other._variants.each(id))
             return sum(len(lines) for lines, _ in other._records())
 
     def blocks(self, *, first: int = 0, stop: int | None = None) -> Iterator[VcfBlock]:
@@ -197,8 +201,8 @@ class VcfReader:
         VcfError
             At the first malformed line, with its number, and where the file was cut.
         """
-        place = 0
-        for lines, numbers in self._records():
+        place = self._skip(first)
+        for lines, numbers in self._records(place):
             begin = max(0, first - place)
             end = len(lines) if stop is None else min(len(lines), stop - place)
             if begin < end:
@@ -209,14 +213,21 @@ class VcfReader:
         if self._blank:
             _LOG.warning("%s: %d blank line(s) left out", self.name, self._blank)
 
-    def _records(self) -> Iterator[tuple[list[str], NDArray[np.int64]]]:
+    def _skip(self, records: int) -> int:
+        """Leave out the first records unseen, if that can be; tell how many then are."""
+        if self._variants is None:
+            return 0
+        self._variants.skip(records)
+        return records
+
+    def _records(self, skipped: int = 0) -> Iterator[tuple[list[str], NDArray[np.int64]]]:
         """Yield lines with the right number of columns, and their numbers."""
-        done = self._before
+        done = self._before + skipped
         for lines in _reblock(self._batches, self._block_records):
             numbers = np.arange(done + 1, done + 1 + len(lines), dtype=np.int64)
             done += len(lines)
             if "" in lines or any(map(str.isspace, lines)):
-                full = [i for i, line in enumerate(lines) if line.strip()]
+                full = [i for i, line in enumerate(lines) if line.strip(_BLANK)]
                 self._blank += len(lines) - len(full)
                 lines, numbers = [lines[i] for i in full], numbers[full]  # noqa: PLW2901
             if not {line.count("\t") for line in lines} <= self._tabs:

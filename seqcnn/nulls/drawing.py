@@ -27,8 +27,8 @@ from seqcnn.engine.compiled_backend import CompiledBackend
 from seqcnn.errors import ConfigError
 from seqcnn.genome import Genome
 from seqcnn.modelfile import ModelSpec
-from seqcnn.null_variants import CONTIG, MARGIN, draw_records, fill_unknown, shuffle_windows
-from seqcnn.places import SLOTS, draw_places, draw_windows
+from seqcnn.nulls.places import SLOTS, draw_places, draw_windows
+from seqcnn.nulls.records import CONTIG, MARGIN, draw_records, fill_unknown, shuffle_windows
 from seqcnn.significance import ALLELE_TYPES, Null
 from seqcnn.variants import AllelePlacer, allele_pairs
 from seqcnn.variants.windows import shift_offsets
@@ -40,6 +40,8 @@ _log = logging.getLogger(__name__)
 COUNT = 1000
 """Null variants of each type, where nothing else is said: the smallest p is 1 / 1001."""
 
+_FEW = 300
+
 _ROWS = 256
 """Rows of contexts held at a time."""
 
@@ -50,9 +52,10 @@ _MOST_CONTEXTS = 4000
 def choose_count(spec: ModelSpec) -> int:
     """Choose how many null variants of each type a model is given when it is trained.
 
-    Twice as many as is needed where they cost seconds: in networks with global pooling.
+    More than is needed where they cost seconds, in networks with global pooling; in deep ones,
+    where each takes a pass through the network, a few hundred.
     """
-    return 2 * COUNT if CompiledBackend.suits(spec) else COUNT
+    return 2 * COUNT if CompiledBackend.suits(spec) else _FEW
 
 
 def draw_null(

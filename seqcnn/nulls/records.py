@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seqcnn.dna import UNKNOWN, Codes, decode
 from seqcnn.negatives import shuffle_dinucleotides
-from seqcnn.places import SLOTS
+from seqcnn.nulls.places import SLOTS
 from seqcnn.significance import ALLELE_TYPES
 from seqcnn.variants import VcfBlock
 
