@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqcnn.errors import ConfigError, InputError, SeqcnnError, VcfError
-from seqcnn.variants import VcfReader
+from seqcnn.variants import VcfReader, open_vcf
 from seqcnn.variants.indexing import check_indexable, index_path, index_variants
 from seqcnn.variants.regions import (
     Intervals,
@@ -584,6 +584,20 @@ def test_the_index_of_an_earlier_file_is_warned_of(
     os.utime(index_path(path, "tbi"), (1, 1))
     assert index_variants(path) == index_path(path)
     assert caplog.messages == [f"{path}.tbi is the index of an earlier file: remove it"]
+
+
+@needs_bcftools
+@pytest.mark.parametrize("kind", ["b", "u"])
+def test_a_bcf_neither_loses_nor_gains_an_end(tmp_path: Path, kind: str) -> None:
+    text = TEXT.replace("\tPASS\tDP=5", "\tPASS\tDP=5;END=9")
+    text = text.replace("\tG\tT\t.\tPASS\tDP=6", "\tG\t<DEL>,<*>\t.\tPASS\tDP=6")
+    source, target = tmp_path / "in.vcf", tmp_path / "out.bcf"
+    source.write_text(text)
+    with VcfReader(source) as reader, open_vcf(target, reader.header.lines, kind=kind) as writer:
+        for block in reader.blocks():
+            writer.write(block.lines)
+    assert bcftools("view", "--no-version", target) == text
+    assert bcftools("view", "--no-version", source) == text
 
 
 # --- files that only look like VCF

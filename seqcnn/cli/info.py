@@ -60,6 +60,10 @@ def _describe(model: "TrainedModel") -> list[tuple[str, str]]:
         for consensus in [spell_consensus(motif, alphabet=spec.alphabet)]
     ]
     rows += _metrics(model.metrics)
+    if null := model.null:
+        rows += [
+            ("null", f"{null.count} variants of each of {len(null.types)} types, for p-values")
+        ]
     origin = model.provenance
     rows += [("made by", f"seqcnn {origin.get('version', '?')}, seed {origin.get('seed', '?')}")]
     rows += [("command", origin.get("command", "?"))]

@@ -14,22 +14,40 @@ _SECONDS_BETWEEN_LINES = 30.0
 
 @contextlib.contextmanager
 def show_progress(
-    what: str, total: int | None, *, unit: str, quiet: bool
+    what: str,
+    total: int | None,
+    *,
+    unit: str,
+    quiet: bool,
+    share: Callable[[], float | None] = lambda: None,
 ) -> Iterator[Callable[[int], None]]:
-    """Give a function to call with each amount of work done."""
+    """Give a function to call with each amount of work done.
+
+    Where the total is not known, `share` may tell what part of the work is done.
+    """
+
+    def estimate(done: int) -> int | None:
+        part = None if total else share()
+        return round(done / part) if part else total
+
     if quiet:
         yield lambda _: None
     elif sys.stderr.isatty():
         from tqdm import tqdm
 
         with tqdm(total=total, desc=what, unit=unit, unit_scale=True, file=sys.stderr) as bar:
-            yield lambda amount: (bar.update(amount), None)[1]
+
+            def add(amount: int) -> None:
+                bar.total = estimate(int(bar.n) + amount)
+                bar.update(amount)
+
+            yield add
     else:
-        yield _Lines(what, total, unit).add
+        yield _Lines(what, estimate, unit).add
 
 
 class _Lines:
-    def __init__(self, what: str, total: int | None, unit: str) -> None:
+    def __init__(self, what: str, total: Callable[[int], int | None], unit: str) -> None:
         self.what, self.total, self.unit = what, total, unit
         self.done = 0
         self.start = self.said = time.monotonic()
@@ -41,5 +59,6 @@ class _Lines:
             return
         self.said = now
         rate = self.done / (now - self.start)
-        of = f" of {self.total}, {(self.total - self.done) / rate:.0f} s left" if self.total else ""
+        total = self.total(self.done)
+        of = f" of {total}, {(total - self.done) / rate:.0f} s left" if total else ""
         _log.info("%s: %d %ss%s (%.4g/s)", self.what, self.done, self.unit, of, rate)

@@ -3,8 +3,6 @@
 import contextlib
 import logging
 import re
-import resource
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,7 @@ import click
 
 from seqcnn import __version__
 from seqcnn.cli.command import Command
+from seqcnn.cli.dry_run import show_preflight
 from seqcnn.cli.models import model_option, open_engine
 from seqcnn.cli.options import INPUT, OUTPUT, common_options
 from seqcnn.cli.progress import show_progress
@@ -21,16 +20,13 @@ from seqcnn.errors import ConfigError
 if TYPE_CHECKING:
     from seqcnn.engine import Engine
     from seqcnn.genome import Genome
-    from seqcnn.scoring import Outputs, Preflight, Scorer, Tally
+    from seqcnn.scoring import Outputs, Scorer, Tally
     from seqcnn.significance import Null
     from seqcnn.variants import VcfReader
 
 __all__ = ["command"]
 
 _log = logging.getLogger("seqcnn.score_variants")
-
-_TEXT_SECONDS = 1e-5
-"""What reading and writing a record takes, about."""
 
 Options = dict[str, Any]
 
@@ -150,7 +146,7 @@ def command(**options: Any) -> None:
         genome = stack.enter_context(open_genome(options["fasta"]))
         scorer = _make_scorer(options, reader, genome)
         if options["dry_run"]:
-            _preflight(options, reader, scorer)
+            show_preflight(reader, scorer, summary=options["summary"])
             return
         tally = _run(options, reader, scorer)
     _report(tally, options)
@@ -257,7 +253,13 @@ def _run(options: Options, reader: "VcfReader", scorer: "Scorer") -> "Tally":
             _log.info("nothing to go on with: beginning anew")
         first, stop = _share(options)
         total = None if stop is None else stop - first
-        with show_progress("scoring", total, unit="record", quiet=options["quiet"]) as progress:
+        with show_progress(
+            "scoring",
+            total,
+            unit="record",
+            quiet=options["quiet"],
+            share=lambda: reader.share,
+        ) as progress:
             tally = run_scoring(
                 reader,
                 scorer,
@@ -337,38 +339,6 @@ _Q_NOTE = (
     "SEQCNN_P has no SEQCNN_Q yet, which needs the p-values of all records: "
     "put the shards together, then run: seqcnn fdr IN.vcf.gz -o OUT.vcf.gz"
 )
-
-
-# --- what it would meet, and what it met -------------------------------------------------------
-
-
-def _preflight(options: Options, reader: "VcfReader", scorer: "Scorer") -> None:
-    """Write to standard output what a run would meet."""
-    from seqcnn.scoring import inspect, write_summary
-
-    found = inspect(reader, scorer.placer)
-    for line in found.describe(list(scorer.genome.contigs)):
-        click.echo(line)
-    if found.trial is not None:
-        seconds, gibibytes = _estimate(found, scorer)
-        click.echo(f"a run takes about {seconds:.3g} s and {gibibytes:.2g} GiB of memory")
-    if options["summary"]:
-        write_summary(options["summary"], found.to_json())
-
-
-def _estimate(found: "Preflight", scorer: "Scorer") -> tuple[float, float]:
-    """Try the model on some records: seconds of a run, and its memory in GiB."""
-    trial = found.trial
-    assert trial is not None
-    scorer.score(scorer.placer.place(trial))  # what is loaded and compiled once
-    began = time.perf_counter()
-    scorer.score(scorer.placer.place(trial))
-    seconds = (time.perf_counter() - began) / len(trial) + _TEXT_SECONDS
-    sizes = {name: scorer.genome.contigs[b] for name, b in found.bridged.items() if b}
-    loaded = max(sizes.get(name, 0) for name in trial.contigs)
-    kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    memory = kibibytes * 1024 + max(sizes.values()) - loaded
-    return seconds * found.records, memory / 2**30
 
 
 def _report(tally: "Tally", options: Options) -> None:

@@ -18,10 +18,9 @@ from typing import BinaryIO, TypeVar
 import pysam
 
 from seqcnn.errors import VcfError
-from seqcnn.files import check_readable
+from seqcnn.files import BGZF_END, check_readable
 
 __all__ = [
-    "BGZF_END",
     "PipedVariants",
     "bcf_batches",
     "open_chunks",
@@ -30,9 +29,6 @@ __all__ = [
 ]
 
 Used = TypeVar("Used")
-
-BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
-"""The empty block that ends a whole bgzip file."""
 
 _CHUNK = 1 << 17
 _HEAD = 64
@@ -56,10 +52,24 @@ _FOREIGN = {
 }
 
 
-def open_chunks(source: str | Path, resources: contextlib.ExitStack) -> Iterator[bytes]:
+def open_chunks(
+    source: str | Path,
+    resources: contextlib.ExitStack,
+    *,
+    tell: Callable[[int], object] | None = None,
+) -> Iterator[bytes]:
     """Open a file, or standard input for ``-``, and give its bytes decompressed, in chunks.
 
     The first chunk is long enough to tell what the file is.
+
+    Parameters
+    ----------
+    source
+        The file.
+    resources
+        What closes it.
+    tell
+        Called with the number of bytes of each chunk that is read, as they stand in the file.
 
     Raises
     ------
@@ -68,7 +78,7 @@ def open_chunks(source: str | Path, resources: contextlib.ExitStack) -> Iterator
         come when the reading gets there.
     """
     name = source_name(source)
-    chunks = _with_head(_read_chunks(_open_stream(source, resources), name))
+    chunks = _with_head(_read_chunks(_open_stream(source, resources), name, tell or _ignore))
     head = next(chunks, b"")
     if not head:
         raise VcfError(name, "the file is empty", remedy="check how it was made")
@@ -98,7 +108,10 @@ def _open_stream(source: str | Path, resources: contextlib.ExitStack) -> BinaryI
     return resources.enter_context(Path(source).open("rb"))
 
 
-def _read_chunks(stream: BinaryIO, name: str) -> Iterator[bytes]:
+def _ignore(_: int) -> None: ...
+
+
+def _read_chunks(stream: BinaryIO, name: str, tell: Callable[[int], object]) -> Iterator[bytes]:
     while True:
         try:
             chunk = stream.read(_CHUNK)
@@ -106,6 +119,7 @@ def _read_chunks(stream: BinaryIO, name: str) -> Iterator[bytes]:
             raise VcfError(name, f"cannot be read ({problem.strerror or problem})") from problem
         if not chunk:
             return
+        tell(len(chunk))
         yield chunk
 
 

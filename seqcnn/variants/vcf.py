@@ -130,7 +130,7 @@ class VcfReader:
         self.name = source_name(source)
         self._source, self._regions = source, regions
         self._block_records = block_records
-        self._blank = 0
+        self._blank = self._read = 0
         self._variants: PipedVariants | None = None
         with contextlib.ExitStack() as resources:
             batches = self._open(source, resources)
@@ -149,7 +149,7 @@ class VcfReader:
             if not selection.head.startswith(_BCF):
                 _check_first_line(selection.head, self.name)
             return selection.batches
-        chunks = open_chunks(source, resources)
+        chunks = open_chunks(source, resources, tell=self._tell)
         head = next(chunks)
         chunks = itertools.chain([head], chunks)
         if not head.startswith(_BCF):
@@ -162,6 +162,15 @@ class VcfReader:
         header = str(variants.file.header).rstrip("\n").split("\n")
         _check_first_line(header[0].encode("utf-8", "surrogateescape"), self.name)
         return itertools.chain([header], bcf_batches(variants))
+
+    def _tell(self, size: int) -> None:
+        self._read += size
+
+    @property
+    def share(self) -> float | None:
+        """Share of the file that has been read; None where its size is not known."""
+        size = 0 if str(self._source) == "-" else Path(self._source).stat().st_size
+        return min(1.0, self._read / size) if self._read and size else None
 
     def count(self) -> int:
         """Count the records that `blocks` yields, in a pass of its own over the file.

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pysam
+import pysam.bcftools
+from pysam.utils import SamtoolsError
 
 from seqcnn.errors import ConfigError, VcfError
 from seqcnn.linefiles import Finish, LineFile
-from seqcnn.variants.stream import PipedVariants, open_chunks
+from seqcnn.variants.stream import open_chunks
 
 __all__ = ["bcf_finish", "open_vcf", "output_kind"]
 
@@ -24,8 +26,6 @@ _KINDS = {"v": "VCF", "z": "VCF, bgzip", "b": "BCF", "u": "BCF, not compressed"}
 _DECLARED = re.compile(r"##(contig|FILTER|INFO|FORMAT)=<(?:.*?,)?ID=([^,>]+)")
 _TEXT, _FLAG = ",Number=.,Type=String", ",Number=0,Type=Flag"
 _UNDECLARED = ',Description="Not declared in the input"'
-# pysam cannot write BCF without blocks; level 0 is a copy that is quick to unpack.
-_MODES = {"b": "wb", "u": "wb0"}
 
 
 def output_kind(target: str | Path, *, asked: str | None = None) -> str:
@@ -68,7 +68,7 @@ def open_vcf(
     start
         As for `LineFile`.
     """
-    finish = bcf_finish(kind) if kind in _MODES else None
+    finish = bcf_finish(kind) if kind in "bu" else None
     return LineFile(target, header, packed=kind == "z", finish=finish, start=start)
 
 
@@ -80,16 +80,22 @@ def bcf_finish(kind: str) -> Finish:
 
     def finish(text: Path, target: BinaryIO) -> None:
         header, count = _complete_header(text)
-        with tempfile.NamedTemporaryFile(dir=text.parent) as bcf:
-            written = _convert(_with_header(header, text), bcf.name, _MODES[kind])
+        with tempfile.TemporaryDirectory(dir=text.parent, prefix=".bcf-") as folder:
+            whole, bcf = Path(folder, "in.vcf"), Path(folder, "out.bcf")
+            with whole.open("wb") as lines:
+                lines.writelines(_with_header(header, text))
+            _convert(whole, bcf, kind)
+            with pysam.VariantFile(str(bcf)) as records:
+                written = sum(1 for _ in records)
             if written != count:
                 found = f"{written} records in the BCF, {count} in the VCF"
                 raise VcfError("BCF output", found, remedy="write VCF instead (-O z)")
-            if kind == "b":
-                shutil.copyfileobj(bcf, target)
-                return
             with contextlib.ExitStack() as resources:
-                target.writelines(open_chunks(bcf.name, resources))
+                if kind == "b":
+                    shutil.copyfileobj(resources.enter_context(bcf.open("rb")), target)
+                else:
+                    # htslib puts it into blocks all the same, stored as it is.
+                    target.writelines(open_chunks(bcf, resources))
 
     return finish
 
@@ -119,12 +125,20 @@ def _with_header(header: Sequence[str], text: Path) -> Iterator[bytes]:
         yield from (line.replace(b"\r\n", b"\n") for line in lines)
 
 
-def _convert(text: Iterable[bytes], name: str, mode: str) -> int:
-    variants = PipedVariants(text, "BCF output")
-    with contextlib.closing(variants):
-        header = variants.file.header
-        with pysam.VariantFile(name, mode, header=header) as target:
-            return sum(1 for _ in variants.each(target.write))
+def _convert(vcf: Path, bcf: Path, kind: str) -> None:
+    # By bcftools, not by pysam's records: those lose an END, or gain one, by the kind of ALT.
+    pysam.set_verbosity(0)
+    try:
+        pysam.bcftools.view(
+            "--no-version", f"-O{kind}", "-o", str(bcf), str(vcf), catch_stdout=False
+        )
+    except SamtoolsError as problem:
+        found = "a header" if "header" in str(problem) else "a record"
+        raise VcfError(
+            "BCF output",
+            f"{found} that htslib cannot put into BCF",
+            remedy="write VCF instead (-O z)",
+        ) from problem
 
 
 class _Declarations:
@@ -137,14 +151,12 @@ class _Declarations:
         self._filters: dict[str, None] = {}
         self._formats: dict[str, None] = {}
         self._infos: dict[str, bool] = {}
-        self._has_symbols = False
 
     def collect(self, record: str) -> None:
         """Take in what a record uses."""
         fields = record.split("\t", 9)
         self._contigs[fields[0]] = None
         self._filters[fields[6]] = None
-        self._has_symbols = self._has_symbols or "<" in fields[4]
         for item in fields[7].split(";"):
             key, equals, _ = item.partition("=")
             self._infos[key] = bool(equals)
@@ -153,10 +165,6 @@ class _Declarations:
 
     def missing_lines(self) -> Iterator[str]:
         """Yield a header line for each name in use that is not declared."""
-        if self._has_symbols and ("INFO", "END") not in self._known:
-            # pysam gives each symbolic allele an END, declared or not; a BCF must declare it.
-            self._known.add(("INFO", "END"))
-            yield _END
         used = {
             "contig": dict.fromkeys(self._contigs, ""),
             "FILTER": dict.fromkeys(_names(self._filters, ";"), _UNDECLARED),
@@ -170,9 +178,6 @@ class _Declarations:
             for name, rest in names.items():
                 if (section, name) not in self._known and name not in {"", "."}:
                     yield f"##{section}=<ID={name}{rest}>"
-
-
-_END = '##INFO=<ID=END,Number=1,Type=Integer,Description="Last position of the variant">'
 
 
 def _names(joined: Iterable[str], separator: str) -> list[str]:
