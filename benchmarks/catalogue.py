@@ -141,15 +141,37 @@ def _variant_peer(label: str, side: str, aim: float | None = None, environment: 
     )
 
 
-_SPARSE_GROWTH = (10_000, 40_000, 160_000)
-_DENSE_GROWTH = (10_000, 40_000, 160_000)
+_GROWTH = (10_000, 40_000, 160_000)
+_MILLION = 1_000_000
+
+
+def _million(name: str, span: str, *, contigs: int, size: int) -> Benchmark:
+    """Make a benchmark of a file of a million variants; scripts get a few thousand of them."""
+    return Benchmark(
+        f"variants-million-{name}",
+        f"score-variants, the whole process, a million SNVs in {span}, 101-bp windows, {_BOTH}",
+        "variants",
+        prepare_variants(contigs, size, (SNVS, _MILLION), length=101),
+        Peer(
+            "seqcnn",
+            "benchmarks.sides.variants:Seqcnn",
+            Sizes(_MILLION, TRIAL_SNVS),
+            Sizes(2000, 500),
+        ),
+        (
+            _variant_peer("a script, record by record", "Naive"),
+            _variant_peer("a script, plain batches", "Batched"),
+        ),
+        repeats=3,
+    )
+
 
 _VARIANTS = (
     Benchmark(
         "variants-sparse",
         f"score-variants, the whole process, 20,000 SNVs in 50 Mb, 1000-bp windows, {_BOTH}",
         "variants",
-        prepare_variants(5, 10 * MB, _SPARSE_GROWTH),
+        prepare_variants(5, 10 * MB, (SNVS, *_GROWTH)),
         _variant_peer("seqcnn", "Seqcnn"),
         (
             _variant_peer("a script, record by record", "Naive", aim=6),
@@ -161,7 +183,7 @@ _VARIANTS = (
             ),
             _variant_peer("a script, plain batches", "Batched"),
         ),
-        growth=_SPARSE_GROWTH,
+        growth=_GROWTH,
         repeats=3,
         growth_repeats=2,
         smoke=True,
@@ -170,12 +192,14 @@ _VARIANTS = (
         "variants-dense",
         f"score-variants, the whole process, 20,000 SNVs in 1 Mb, 1000-bp windows, {_BOTH}",
         "variants",
-        prepare_variants(1, MB, _DENSE_GROWTH),
+        prepare_variants(1, MB, (SNVS, *_GROWTH)),
         _variant_peer("seqcnn", "Seqcnn"),
         (_variant_peer("a script, plain batches", "Batched", aim=8),),
-        growth=_DENSE_GROWTH,
+        growth=_GROWTH,
         growth_repeats=2,
     ),
+    _million("sparse", "50 Mb", contigs=5, size=10 * MB),
+    _million("dense", "2 Mb", contigs=1, size=2 * MB),
 )
 
 # --- windows -----------------------------------------------------------------------------------

@@ -110,25 +110,27 @@ def prepare_scan(folder: Path, quick: bool) -> dict[str, Any]:
     }
 
 
-def prepare_variants(contigs: int, size: int, growth: tuple[int, ...]) -> Prepare:
+def prepare_variants(
+    contigs: int, size: int, numbers: tuple[int, ...], *, length: int = 1000
+) -> Prepare:
     def prepare(folder: Path, quick: bool) -> dict[str, Any]:
-        bases = size // 10 if quick else size
-        genome = {f"chr{i + 1}": draw_genome(bases, seed=41 + i) for i in range(contigs)}
+        span = size // 10 if quick else size
+        genome = {f"chr{i + 1}": draw_genome(span, seed=41 + i) for i in range(contigs)}
         fasta = str(write_fasta(folder / "genome.fa", genome))
         cases = {}
-        for case, length in (("timed", 1000), ("checked", 1001)):
-            model = draw_model("deepbind", length=length, seed=42, values=DEEPBIND)
-            cases[case] = {**write_models(model, folder, case), "fasta": fasta, "length": length}
-        numbers = (500, 2000) if quick else (TRIAL_SNVS, SNVS, *growth)
+        for case, bases in (("timed", length), ("checked", length // 2 * 2 + 1)):
+            model = draw_model("deepbind", length=bases, seed=42, values=DEEPBIND)
+            cases[case] = {**write_models(model, folder, case), "fasta": fasta, "length": bases}
+        sizes = (500, 2000) if quick else (TRIAL_SNVS, *numbers)
         paths = {
             number: str(
                 write_variants(
                     folder / f"{number}.vcf", genome, number=number, margin=1000, seed=number
                 )
             )
-            for number in {300, *numbers}
+            for number in {300, *sizes}
         }
-        cases["timed"]["variants"] = {str(number): paths[number] for number in numbers}
+        cases["timed"]["variants"] = {str(number): paths[number] for number in sizes}
         cases["checked"]["variants"] = paths[300]
         batches = _batches(quick, (32, 64, 128, 256))
         return {**cases, "folder": str(folder), "threads": THREADS, "batches": batches}
