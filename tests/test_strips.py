@@ -1,5 +1,6 @@
 """Incremental evaluation of stacked networks against plain passes in float64."""
 
+import contextlib
 import copy
 from dataclasses import dataclass
 from unittest import mock
@@ -26,7 +27,9 @@ from seqcnn.architectures.layers import (
 from seqcnn.architectures.networks import build_network
 from seqcnn.architectures.stacked import StackedNetwork
 from seqcnn.dna import UNKNOWN, one_hot
-from seqcnn.engine import following, settling, strips
+from seqcnn.engine import advancing, settling, settling_loops, short_convolutions, shortcuts, strips
+from seqcnn.engine.parts import split_evenly
+from seqcnn.engine.short_convolutions import choose_inputs, count_products, make_short_convolution
 from seqcnn.engine.strips import Strips
 
 CLOSE = 1e-5
@@ -113,6 +116,15 @@ def configs(draw):
     return DrawnConfig(tuple(layers), ending, draw(st.sampled_from([0, 3])))
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """As in the engine, whose threads share the sequences out."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def make_network(config, length, *, seed=0, tasks=2):
     """A network in which nothing is 0 or 1 by default any more."""
     generator = torch.Generator().manual_seed(seed)
@@ -169,14 +181,29 @@ def assert_same(found, expected):
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13)
 
 
+def set_paths(long):
+    """Let stretches from a width on go one by one, and others through shortcuts if long is short.
+
+    Both are for many channels: here, few must do.
+    """
+    patches = contextlib.ExitStack()
+    if long == 1:
+        patches.enter_context(mock.patch.object(advancing, "FEWEST_COLUMNS", 1))
+    few = 1 if long == 1 else 10**6
+    patches.enter_context(mock.patch.object(shortcuts, "FEWEST_COLUMNS", few))
+    patches.enter_context(mock.patch.object(advancing, "_LONG", long))
+    patches.enter_context(mock.patch.object(short_convolutions, "_TRANSFORM", 0))
+    return patches
+
+
 @pytest.mark.parametrize("long", [1, 10**6])
 @given(configs(), st.integers(0, 40), st.integers(0, 2**16))
-@settings(max_examples=25)
+@settings(max_examples=20)
 def test_mutants_are_those_of_plain_passes(long, config, more, seed) -> None:
     length = config.shortest + more
     network, rng = make_network(config, length, seed=seed), np.random.default_rng(seed)
     codes = draw_codes(rng, 2, length)
-    with mock.patch.object(following, "_LONG", long):
+    with set_paths(long):
         found = make_strips(network).mutants(codes)
     assert found.shape == (2, length, 4, 2)
     assert close_to(found, plain_mutants(network, codes))
@@ -184,7 +211,7 @@ def test_mutants_are_those_of_plain_passes(long, config, more, seed) -> None:
 
 @pytest.mark.parametrize("long", [1, 10**6])
 @given(configs(), st.integers(0, 60), st.integers(0, 2**16))
-@settings(max_examples=25)
+@settings(max_examples=20)
 def test_alternatives_are_those_of_plain_passes(long, config, more, seed) -> None:
     length = config.shortest + more
     network, rng = make_network(config, length, seed=seed), np.random.default_rng(seed)
@@ -196,7 +223,7 @@ def test_alternatives_are_those_of_plain_passes(long, config, more, seed) -> Non
     alt[2, start : start + width] = rng.integers(0, 5, len(alt[2, start : start + width]))
     alt[3] = np.roll(ref[3], 1)  # an insertion
     alt[4] = draw_codes(rng, 1, length)
-    with mock.patch.object(following, "_LONG", long):
+    with set_paths(long):
         found = make_strips(network).alternatives(ref, alt)  # and the last pair is the same twice
     for logits, codes in zip(found, (ref, alt), strict=True):
         assert close_to(logits, plain_logits(network, codes))
@@ -205,9 +232,11 @@ def test_alternatives_are_those_of_plain_passes(long, config, more, seed) -> Non
 
 FAMILIES = [
     ("alexnet", {"channels1": 9, "channels2": 7, "channels3": 5, "hidden1": 8, "hidden2": 6}),
-    ("alexnet", {"padding": "half", "first": "exponential", "channels1": 6, "hidden1": 8}),
+    ("alexnet", {"padding": "half", "first": "exponential", "channels1": 60, "hidden1": 8}),
+    ("alexnet", {"channels2": 70, "pool1": 2, "pool3": 7, "hidden2": 3}),
     ("resnet", {"channels": 8, "blocks": 4, "norm": "none"}),
-    ("resnet", {"channels": 6, "width": 4, "kernel": 4, "blocks": 7}),
+    ("resnet", {"channels": 20, "width": 4, "kernel": 4, "blocks": 7}),
+    ("resnet", {"channels": 64, "kernel": 9, "blocks": 3, "first": "exponential"}),
 ]
 each_family = pytest.mark.parametrize(("name", "values"), FAMILIES)
 
@@ -233,21 +262,22 @@ def test_families_have_the_logits_of_plain_passes(name, values) -> None:
 
 
 @each_family
-@pytest.mark.parametrize(("cells", "long"), [(1, 20), (5000, 20), (5000, 300)])
+@pytest.mark.parametrize(("cells", "long"), [(1, 20), (5000, 300)])
 def test_nothing_depends_on_how_the_work_is_cut(name, values, cells, long, monkeypatch) -> None:
-    monkeypatch.setattr(following, "_LONG", long)
+    monkeypatch.setattr(advancing, "_LONG", long)
     network, rng = make_family(name, values), np.random.default_rng(2)
-    codes = draw_codes(rng, 5, 200)
+    codes = draw_codes(rng, 2, 200)
     alt = codes.copy()
-    alt[np.arange(5), rng.integers(0, 200, 5)] ^= 1
+    alt[np.arange(2), rng.integers(0, 200, 2)] ^= 1
     member = make_strips(network)
     mutants, pairs = member.mutants(codes), member.alternatives(codes, alt)
-    monkeypatch.setattr(following, "_PRODUCTS", cells)
+    monkeypatch.setattr(advancing, "_PRODUCTS", cells)
+    monkeypatch.setattr(shortcuts, "_NUMBERS", cells)
     monkeypatch.setattr(strips, "CELLS", cells)
-    monkeypatch.setattr(strips, "ROWS", 3)
-    monkeypatch.setattr(strips, "_MUTANTS", 37)
+    monkeypatch.setattr(strips, "ROWS", 1)
+    monkeypatch.setattr(strips, "_MUTANTS", 370)
     assert_same(member.mutants(codes), mutants)
-    for row in range(5):
+    for row in range(2):
         alone = slice(row, row + 1)
         assert_same(member.mutants(codes[alone]), mutants[alone])
         for found, expected in zip(
@@ -269,42 +299,125 @@ def test_the_sequence_itself_has_the_logits_of_a_whole_pass(name, values) -> Non
 
 
 def test_no_sequences_have_no_logits() -> None:
-    member = make_strips(make_family(*FAMILIES[2]))
+    member = make_strips(make_family(*FAMILIES[3]))
     nothing = np.empty((0, 200), dtype=np.uint8)
     assert member.mutants(nothing).shape == (0, 200, 4, 2)
     assert [part.shape for part in member.alternatives(nothing, nothing)] == [(0, 2), (0, 2)]
 
 
-@given(st.data(), st.integers(0, 2**16))
-@settings(max_examples=50)
-def test_loops_and_gathers_do_the_same(data, seed) -> None:
-    draw, generator = data.draw, torch.Generator().manual_seed(seed)
+@st.composite
+def geometries(draw):
     size = draw(st.integers(1, 4))
-    geometry = settling.Geometry(
+    return settling_loops.Geometry(
         stride=draw(st.integers(1, 3)),
         dilation=draw(st.integers(1, 3)),
         padding=draw(st.integers(0, 3)),
-        activation=draw(st.sampled_from([settling.LINEAR, settling.RELU, settling.EXPONENTIAL])),
+        activation=draw(
+            st.sampled_from(
+                [settling_loops.LINEAR, settling_loops.RELU, settling_loops.EXPONENTIAL]
+            )
+        ),
         ceiling=1.0,
-        pool=draw(st.sampled_from([settling.MAX, settling.MEAN])),
+        pool=draw(st.sampled_from([settling_loops.MAX, settling_loops.MEAN])),
         pool_size=size,
         pool_stride=draw(st.integers(1, size)),
         pool_padding=draw(st.integers(0, size // 2)),
     )
-    mutants, width, kernel, positions = 5, draw(st.integers(1, 4)), draw(st.integers(1, 4)), 12
-    products = torch.randn(9, kernel, 3, generator=generator)
-    which = torch.randint(0, 9, (mutants, width), generator=generator)
-    pooled = (positions + 2 * geometry.pool_padding - size) // geometry.pool_stride + 1
-    wanted = draw(st.integers(1, pooled))
-    places = tuple(
-        torch.randint(0, high, (mutants,), generator=generator)
-        for high in (2, 8, pooled - wanted + 1)
+
+
+MUTANTS, POSITIONS = 5, 12
+
+
+def draw_step(data, geometry, generator, *, width, channels=3):
+    """Mutants, references and room for outputs, some past the last position."""
+    scores = torch.randn(2, POSITIONS, channels, generator=generator)
+    kept = settling.keep_scores(scores, geometry)
+    count = POSITIONS + 2 * geometry.pool_padding - geometry.pool_size
+    wanted = data.draw(st.integers(1, count // geometry.pool_stride + 1))
+    row, inputs, outputs = (
+        torch.randint(0, high, (MUTANTS,), generator=generator) for high in (2, 8, count + 1)
     )
-    reference = torch.randn(2, positions, 3, generator=generator)
-    found, expected = torch.full((2, mutants, wanted, 3), torch.nan)
-    settling.settle(products, which, places, reference, geometry=geometry, out=found)
-    settling._settle_by_gathers(products, which, places, reference, geometry=geometry, out=expected)
-    torch.testing.assert_close(found, expected)
+    delta = torch.randn(MUTANTS, width, channels, generator=generator)
+    held = settling.Strip(inputs + 1, torch.randn(MUTANTS, 2, channels, generator=generator))
+    held = data.draw(st.sampled_from([held, None]))
+    changed = settling.Changed(row, settling.Strip(inputs, delta), inputs + width, held)
+    return (
+        changed,
+        kept,
+        settling.Strip(outputs, torch.full((MUTANTS, wanted, channels), torch.nan)),
+    )
+
+
+def settle_by_gathers(products, which, changed, kept, geometry, out):
+    settling._settle_by_gathers(products, which, changed, kept.scores, geometry=geometry, out=out)
+    if changed.held:
+        settling._add_by_gathers(out, changed.held)
+
+
+@given(st.data(), geometries(), st.booleans(), st.integers(0, 2**16))
+@settings(max_examples=30)
+def test_loops_and_gathers_do_the_same(data, geometry, in_order, seed) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    width, kernel = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 4))
+    changed, kept, found = draw_step(data, geometry, generator, width=width)
+    count = MUTANTS * width if in_order else 9
+    products = torch.randn(kernel, count, 3, generator=generator)
+    which = torch.randint(0, count, (MUTANTS, width), generator=generator)
+    which = None if in_order else which
+    expected = settling.Strip(found.start, found.delta.clone())
+    settling.settle(products, which, changed, kept, geometry=geometry, out=found)
+    settle_by_gathers(products, which, changed, kept, geometry, expected)
+    torch.testing.assert_close(found.delta, expected.delta)
+
+
+@given(st.data(), geometries(), st.integers(0, 2**16))
+@settings(max_examples=30)
+def test_shortcuts_do_what_products_with_every_tap_do(data, geometry, seed) -> None:
+    geometry = geometry._replace(stride=1)
+    generator = torch.Generator().manual_seed(seed)
+    width, kernel = data.draw(st.integers(1, 9)), data.draw(st.integers(2, 6))
+    changed, kept, found = draw_step(data, geometry, generator, width=width, channels=16)
+    weights = torch.randn(kernel, 16, 16, generator=generator) / 8
+    with mock.patch.object(short_convolutions, "_TRANSFORM", 0):
+        shortcut = shortcuts.find_shortcut(weights, geometry, 2 * geometry.dilation + 1)
+    assert shortcut is not None
+    shortcut.advance(changed, kept, geometry, found)
+    expected = settling.Strip(found.start, torch.empty_like(found.delta))
+    products = changed.strip.delta.flatten(0, 1) @ weights
+    settle_by_gathers(products, None, changed, kept, geometry, expected)
+    torch.testing.assert_close(found.delta, expected.delta, atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.parametrize("inputs", [2, 3, 4, 7, 12, 16])
+@pytest.mark.parametrize("taps", [2, 3, 7, 11, 19])
+def test_short_convolutions_are_products_of_polynomials(inputs, taps) -> None:
+    short, rng = make_short_convolution(inputs, taps), np.random.default_rng(0)
+    assert len(short.inputs) == count_products(inputs, taps) < inputs * taps
+    x, kernel = rng.normal(size=(50, inputs)), rng.normal(size=(50, taps))
+    expected = np.array([np.convolve(a, b) for a, b in zip(x, kernel, strict=True)])
+    products = (short.inputs @ x.T) * (short.taps @ kernel.T)
+    np.testing.assert_allclose((short.interpolate @ products).T, expected, atol=1e-9)
+    # In float32, no more than a few times the rounding of one product with every tap.
+    single = [part.astype(np.float32) for part in (short.inputs @ x.T, short.taps @ kernel.T)]
+    rounded = short.interpolate.astype(np.float32) @ (single[0] * single[1])
+    assert np.abs(rounded.T - expected).max() < 2e-5 * np.abs(expected).max()
+
+
+def test_short_convolutions_are_taken_where_they_save_work() -> None:
+    assert choose_inputs(7, 11, (300, 200)) == 7  # Basset's second convolution
+    assert choose_inputs(5, 7, (200, 200)) == 5
+    assert choose_inputs(7, 11, (4, 4)) == 1
+    assert choose_inputs(1, 11, (300, 200)) == 1
+    assert choose_inputs(7, 1, (300, 200)) == 1
+
+
+@given(st.integers(0, 100), st.integers(-3, 30))
+def test_parts_are_even(count, most) -> None:
+    parts = split_evenly(count, most)
+    assert [i for part in parts for i in range(count)[part]] == list(range(count))
+    sizes = [part.stop - part.start for part in parts]
+    assert all(size <= max(most, 1) for size in sizes)
+    assert not sizes or len(sizes) == -(-count // max(most, 1)) or max(sizes) == sizes[0]
 
 
 def test_added_stretches_overlap_as_they_lie() -> None:

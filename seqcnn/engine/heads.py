@@ -4,6 +4,7 @@ The reference is summed in float64. A change goes through hidden layers in float
 small beside the reference, and into the logits in float64.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import cast
 
@@ -13,11 +14,11 @@ from torch import Tensor, nn
 
 from seqcnn.architectures.layers import Layer
 from seqcnn.architectures.stacked import norm_moments
+from seqcnn.engine.parts import FEWEST_COLUMNS, FEWEST_ROWS
 from seqcnn.engine.settling import Strip, sum_positions
+from seqcnn.engine.settling_loops import Indices, rectify_by_loops
 
 __all__ = ["DeltaHead", "pool_changes"]
-
-_FEWEST = 4  # rows of a product: fewer are multiplied in another way, with other rounding
 
 
 class DeltaHead:
@@ -38,10 +39,14 @@ class DeltaHead:
             for layer, module in zip(layers, modules, strict=True)
             if layer.kind != "dropout"
         ]
+        kinds = [layer.kind for layer, _ in self.layers]
+        self._folded = [
+            pair == ("dense", "batch norm") for pair in itertools.pairwise(["", *kinds])
+        ]
         self._weights = [self._lay_out(number) for number in range(len(self.layers))]
 
     def _lay_out(self, number: int) -> Tensor | None:
-        """Give weights (inputs, outputs) or a scale (channels,), or None."""
+        """Give weights (inputs, outputs), filled up with zeros, or a scale (channels,), or None."""
         layer, module = self.layers[number]
         if layer.kind == "batch norm":
             return norm_moments(module)[0].detach().float()
@@ -49,6 +54,10 @@ class DeltaHead:
             return None
         weights = cast("nn.Linear", module).weight.detach().T
         is_last = number == len(self.layers) - 1
+        if not is_last and self._folded[number + 1]:
+            weights = weights * norm_moments(self.layers[number + 1][1])[0]
+        missing = max(0, FEWEST_COLUMNS - weights.shape[1])
+        weights = nn.functional.pad(weights, (0, missing))
         return (weights if is_last else weights.float()).contiguous()
 
     def run_references(self, features: Tensor) -> list[Tensor]:
@@ -58,13 +67,22 @@ class DeltaHead:
             values.append(module(values[-1]))
         return values
 
-    def follow(self, delta: Tensor | Strip, rows: Tensor, references: Sequence[Tensor]) -> Tensor:
+    def follow(
+        self,
+        delta: Tensor | Strip,
+        own: tuple[Indices, Indices],
+        rows: Tensor,
+        references: Sequence[Tensor],
+    ) -> Tensor:
         """Give the logits of M mutants.
 
         Parameters
         ----------
         delta
             Changes of the features (M, features), or of a stretch of flattened positions.
+        own
+            First position that each mutant changes, and the one after the last (M,); looked at
+            where positions are flattened.
         rows
             Reference of each (M,).
         references
@@ -78,7 +96,7 @@ class DeltaHead:
         first = 0
         if isinstance(delta, Strip):
             if self.layers[0][0].kind == "dense":
-                delta, first = self._enter(delta), 1
+                delta, first = self._enter(delta, own), 1
             else:
                 delta = _spread(delta, references[0].shape[1])
         for number in range(first, len(self.layers)):
@@ -88,26 +106,31 @@ class DeltaHead:
     def _pass(
         self, number: int, delta: Tensor, rows: Tensor, references: Sequence[Tensor]
     ) -> Tensor:
-        weights = self._weights[number]
+        (layer, module), weights = self.layers[number], self._weights[number]
+        if self._folded[number]:
+            return delta
         if weights is None:
-            module = self.layers[number][1]
-            before = references[number].float()[rows]
-            return cast("Tensor", module(before + delta) - module(before))
+            return _change_of(module, references[number].float(), rows, delta)
         if weights.ndim == 1:
             return delta * weights
-        return _multiply(delta.to(weights.dtype), weights)
+        return _multiply(delta.to(weights.dtype), weights)[:, : layer.channels]
 
-    def _enter(self, strip: Strip) -> Tensor:
-        """Take the first product of only those columns that are touched."""
+    def _enter(self, strip: Strip, own: tuple[Indices, Indices]) -> Tensor:
+        """Take the first product of only those columns that a mutant touches.
+
+        The rest of its stretch is zeros, but with these a product may be rounded in another way.
+        """
         weights = cast("Tensor", self._weights[0])
-        count, width, channels = strip.delta.shape
+        count, _, channels = strip.delta.shape
         out = weights.new_empty((count, weights.shape[1]))
-        for start in np.unique(strip.start.cpu().numpy()).tolist():
-            mutants = (strip.start == start).nonzero()[:, 0]
-            columns = weights[start * channels : (start + width) * channels]
-            part = strip.delta[mutants].flatten(1).to(weights.dtype)
-            out[mutants] = _multiply(part, columns)
-        return out
+        spans, member = np.unique(np.stack(own, axis=1), axis=0, return_inverse=True)
+        for number, (start, stop) in enumerate(spans.tolist()):
+            mutants = torch.from_numpy(np.flatnonzero(member == number)).to(out.device)
+            first = start - int(strip.start[mutants[0]])
+            part = strip.delta[mutants, first : first + stop - start]
+            columns = weights[start * channels : stop * channels]
+            out[mutants] = _multiply(part.flatten(1).to(weights.dtype), columns)
+        return out[:, : self.layers[0][0].channels]
 
 
 def pool_changes(kind: str, strip: Strip, rows: Tensor, trunk: Tensor) -> Strip | Tensor:
@@ -151,11 +174,20 @@ def _change_of_max(strip: Strip, rows: Tensor, trunk: Tensor) -> Tensor:
     return torch.maximum(within, beside) - left[rows, positions]
 
 
+def _change_of(module: nn.Module, before: Tensor, rows: Tensor, delta: Tensor) -> Tensor:
+    """Take changes (M, units) through an activation, maybe in place."""
+    if isinstance(module, nn.ReLU) and not delta.is_cuda and delta.is_contiguous():
+        rectify_by_loops(before.numpy(), rows.numpy(), delta.numpy())
+        return delta
+    before = before[rows]
+    return cast("Tensor", module(before + delta) - module(before))
+
+
 def _multiply(rows: Tensor, weights: Tensor) -> Tensor:
     """Multiply matrices; a row's product does not depend on the number of rows."""
-    if len(rows) >= _FEWEST:
+    if len(rows) >= FEWEST_ROWS:
         return rows @ weights
-    filled = rows.new_zeros((_FEWEST, rows.shape[1]))
+    filled = rows.new_zeros((FEWEST_ROWS, rows.shape[1]))
     filled[: len(rows)] = rows
     return (filled @ weights)[: len(rows)]
 

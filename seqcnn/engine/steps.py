@@ -2,20 +2,30 @@
 
 A step is a convolution (or none), batch norm, activation and local pooling, as many of them as
 follow one another; a residual block is a list of steps and an addition. Weights are laid out
-for changes: (inputs, kernel * outputs), with the batch norm folded in.
+for changes: (kernel, inputs, outputs), with the batch norm folded in.
 """
 
+import enum
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from torch import Tensor, nn
 
 from seqcnn.architectures.layers import Layer
 from seqcnn.architectures.stacked import Convolution, Residual, StackedNetwork, norm_moments
-from seqcnn.engine.settling import EXPONENTIAL, MAX, MEAN, RELU, Geometry
+from seqcnn.engine.settling import Kept, keep_scores
+from seqcnn.engine.settling_loops import EXPONENTIAL, MAX, MEAN, RELU, Geometry
+from seqcnn.engine.shortcuts import Shortcut, find_shortcut
 
-__all__ = ["Block", "Step", "compile_steps", "run_references", "step_layers"]
+__all__ = [
+    "Block",
+    "Bracket",
+    "Step",
+    "compile_steps",
+    "list_steps",
+    "run_references",
+]
 
 _ACTIVATIONS = {"ReLU": RELU, "exponential": EXPONENTIAL}
 _POOLS = {"max pool": MAX, "mean pool": MEAN}
@@ -28,7 +38,7 @@ class Step:
     Attributes
     ----------
     weights
-        Convolution with the batch norm's scale (inputs, kernel, outputs), or None.
+        Convolution with the batch norm's scale (kernel, inputs, outputs), or None.
     scale
         The batch norm's scale (channels,) where no convolution comes before it, or None.
     geometry
@@ -37,6 +47,10 @@ class Step:
         Modules up to the scores, and after them.
     layers
         The layers that shift positions: convolution and pooling.
+    reach
+        Positions before it that one changed base can touch.
+    shortcut
+        The convolution in fewer products, if that is faster.
     """
 
     weights: Tensor | None
@@ -45,6 +59,21 @@ class Step:
     linear: tuple[nn.Module, ...]
     rest: tuple[nn.Module, ...]
     layers: tuple[Layer, ...]
+    reach: int = 1
+    shortcut: Shortcut | None = None
+
+    def touch(self, width: int) -> int:
+        """Give the most outputs that `width` inputs touch, wherever they are."""
+        for layer in self.layers:
+            width = (width + layer.span - 2) // layer.stride + 1
+        return width
+
+    def extend(self, reach: int) -> "Step":
+        """Find the fastest way from as many inputs as one changed base can touch."""
+        if self.weights is None:
+            return replace(self, reach=reach)
+        shortcut = find_shortcut(self.weights, self.geometry, reach)
+        return replace(self, reach=reach, shortcut=shortcut)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +81,13 @@ class Block:
     """A residual block: what the body makes of the input is added to the input."""
 
     body: tuple["Step | Block", ...]
+
+
+class Bracket(enum.Enum):
+    """Where a residual block begins and ends, in a list of steps."""
+
+    OPEN = enum.auto()
+    CLOSE = enum.auto()
 
 
 @dataclass
@@ -77,7 +113,20 @@ def compile_steps(network: StackedNetwork) -> tuple[Step | Block, ...]:
     steps = _compile(network.layers[:-1], list(network.trunk)[:-1])
     if not isinstance(steps[0], Step) or steps[0].weights is None:
         raise TypeError("a network that does not begin with a convolution")
-    return steps
+    return _extend(steps, 1)[0]
+
+
+def _extend(steps: Sequence[Step | Block], reach: int) -> tuple[tuple[Step | Block, ...], int]:
+    """Find the fastest way through steps, and what can be touched after the last one."""
+    extended: list[Step | Block] = []
+    for step in steps:
+        if isinstance(step, Block):
+            body, reach = _extend(step.body, reach)
+            extended.append(Block(body))
+        else:
+            extended.append(step.extend(reach))
+            reach = step.touch(reach)
+    return tuple(extended), reach
 
 
 def _compile(layers: Sequence[Layer], modules: Sequence[nn.Module]) -> tuple[Step | Block, ...]:
@@ -109,7 +158,7 @@ def _add(draft: _Draft, layer: Layer, module: nn.Module) -> None:
     draft.stage = _stage(layer)
     (draft.linear if draft.stage < 3 else draft.rest).append(module)
     if layer.kind == "convolution":
-        draft.weights = cast("Convolution", module).weight.detach().permute(1, 2, 0)
+        draft.weights = cast("Convolution", module).weight.detach().permute(2, 1, 0)
         draft.geometry = draft.geometry._replace(
             stride=layer.stride, dilation=layer.dilation, padding=layer.padding[0]
         )
@@ -132,17 +181,19 @@ def _add(draft: _Draft, layer: Layer, module: nn.Module) -> None:
         draft.layers.append(layer)
 
 
-def step_layers(steps: Sequence[Step | Block]) -> Iterator[Step]:
-    """List the steps in the order in which they are taken, those of a block in its place."""
+def list_steps(steps: Sequence[Step | Block]) -> Iterator[Step | Bracket]:
+    """List the steps in the order in which they are taken, those of a block in brackets."""
     for step in steps:
         if isinstance(step, Block):
-            yield from step_layers(step.body)
+            yield Bracket.OPEN
+            yield from list_steps(step.body)
+            yield Bracket.CLOSE
         else:
             yield step
 
 
-def run_references(steps: Sequence[Step | Block], inputs: Tensor, scores: list[Tensor]) -> Tensor:
-    """Run whole sequences through steps and note the scores before each activation.
+def run_references(steps: Sequence[Step | Block], inputs: Tensor, kept: list[Kept]) -> Tensor:
+    """Run whole sequences through steps and keep what their mutants are compared with.
 
     Parameters
     ----------
@@ -150,8 +201,8 @@ def run_references(steps: Sequence[Step | Block], inputs: Tensor, scores: list[T
         Of a network.
     inputs
         (n, channels, 1, positions).
-    scores
-        To which (n, positions, channels) of each step is added, in the order of `step_layers`.
+    kept
+        To which what is kept of each step is added, in the order of `list_steps`.
 
     Returns
     -------
@@ -160,11 +211,12 @@ def run_references(steps: Sequence[Step | Block], inputs: Tensor, scores: list[T
     """
     for step in steps:
         if isinstance(step, Block):
-            inputs = inputs + run_references(step.body, inputs, scores)
+            inputs = inputs + run_references(step.body, inputs, kept)
             continue
         for module in step.linear:
             inputs = module(inputs)
-        scores.append(inputs[:, :, 0].transpose(1, 2).contiguous())
+        scores = inputs[:, :, 0].transpose(1, 2).contiguous()
+        kept.append(keep_scores(scores, step.geometry))
         for module in step.rest:
             inputs = module(inputs)
     return inputs

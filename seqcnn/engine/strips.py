@@ -3,11 +3,13 @@
 The scores of the reference are kept, layer by layer. A mutation is a change of a few inputs; it
 becomes a change of a few more outputs, and so on to the features and the logits. The products of
 a change of w inputs with a kernel of k are w * k, fewer than those of the (w + k - 1) * k that
-recomputing the outputs would take; they are one matrix product for many mutants.
+recomputing the outputs would take; with many channels, w + k - 1 and a few more do
+(`seqcnn.engine.short_convolutions`). They are one matrix product for many mutants.
 
-Memory: the scores of at most `ROWS` references (1.5 MB each for the default alexnet at 1000 bp,
-2.6 MB for the default resnet), and four arrays of `CELLS` numbers, or of four mutants' if these
-are more: 60 MB for each thread on a CPU. On CUDA 64 times as many mutants go together: 3 GB.
+Memory: the scores of at most `ROWS` references (2 MB each for the default alexnet at 1000 bp,
+2.6 MB for the default resnet); three arrays of `CELLS` numbers, or of three mutants' if these
+are more; and two of as many for products: 20 to 30 MB for each thread on a CPU. On CUDA 64 times
+as many mutants go together: 2 GB.
 
 References
 ----------
@@ -24,13 +26,18 @@ from torch import Tensor, nn
 
 from seqcnn.architectures.stacked import StackedNetwork
 from seqcnn.dna import UNKNOWN, Codes
-from seqcnn.engine.following import CELLS, Changes, Plan, follow_changes, tabulate_changes
+from seqcnn.engine.following import Follower, tabulate_changes
 from seqcnn.engine.heads import DeltaHead, pool_changes
-from seqcnn.engine.settling import Strip
-from seqcnn.engine.steps import compile_steps, run_references, step_layers
+from seqcnn.engine.parts import split_evenly
+from seqcnn.engine.planning import Changes, Plan
+from seqcnn.engine.settling import Kept, Strip
+from seqcnn.engine.steps import Step, compile_steps, list_steps, run_references
 from seqcnn.engine.strands import expand_one_hot
 
-__all__ = ["ROWS", "Strips"]
+__all__ = ["CELLS", "ROWS", "Strips"]
+
+CELLS = 2**20
+"""Numbers that the changes of a step may have at a time; a mutant may need more alone."""
 
 ROWS = 16
 """Sequences whose scores are kept at a time."""
@@ -48,15 +55,15 @@ class _References:
 
     Attributes
     ----------
-    scores
-        Before the activation of each step (n, positions, channels).
+    steps
+        Of each step, before and after its activation.
     trunk
         Its last output with positions (n, positions, channels).
     head
         What enters each of its layers (n, features), and the logits.
     """
 
-    scores: list[Tensor]
+    steps: list[Kept]
     trunk: Tensor
     head: list[Tensor]
 
@@ -85,7 +92,9 @@ class Strips:
         with torch.inference_mode():
             self.head = DeltaHead(network.head_layers, head)
             self.steps = compile_steps(network)
-            self._table = tabulate_changes(next(step_layers(self.steps)), unknown)
+            self._listed = list(list_steps(self.steps))
+            self._plain = [step for step in self._listed if isinstance(step, Step)]
+            self._table = tabulate_changes(self._plain[0], unknown)
 
     @torch.inference_mode()
     def mutants(self, codes: Codes) -> Logits:
@@ -171,15 +180,15 @@ class Strips:
 
     def _refer(self, codes: Codes) -> _References:
         """Run whole sequences and keep what their mutants are compared with."""
-        scores, trunk, features = zip(*self._run_blocks(codes), strict=True)
+        steps, trunk, features = zip(*self._run_blocks(codes), strict=True)
         return _References(
-            [_join(each) for each in zip(*scores, strict=True)],
+            [each[0] if len(each) == 1 else Kept.join(each) for each in zip(*steps, strict=True)],
             _join(trunk),
             self.head.run_references(_join(features).double()),
         )
 
-    def _run_blocks(self, codes: Codes) -> Iterator[tuple[list[Tensor], Tensor, Tensor]]:
-        """Yield the scores, the trunk's output and the features of blocks of sequences."""
+    def _run_blocks(self, codes: Codes) -> Iterator[tuple[list[Kept], Tensor, Tensor]]:
+        """Yield, for blocks of sequences, what is kept of the steps, trunk's output, features."""
         size = self._block(codes.shape[1])
         for start in range(0, len(codes), size):
             rows = codes[start : start + size]
@@ -187,39 +196,35 @@ class Strips:
             filled = size if self.device.type == "cuda" else max(2, len(rows))
             yield self._run_block(rows, filled)
 
-    def _run_block(self, codes: Codes, size: int) -> tuple[list[Tensor], Tensor, Tensor]:
+    def _run_block(self, codes: Codes, size: int) -> tuple[list[Kept], Tensor, Tensor]:
         """Run sequences, filled up with N to a block of a size."""
         count = len(codes)
         filled = np.full((size, codes.shape[1]), UNKNOWN, dtype=np.uint8)
         filled[:count] = codes
         one_hot = expand_one_hot(torch.from_numpy(filled).to(self.device), unknown=self.unknown)
-        scores: list[Tensor] = []
-        trunk = run_references(self.steps, self.network.lay_out(one_hot), scores)
+        steps: list[Kept] = []
+        trunk = run_references(self.steps, self.network.lay_out(one_hot), steps)
         features = self.network.trunk[-1](trunk)
-        kept = [each[:count] for each in scores]
+        kept = [each.choose(count) for each in steps]
         return kept, trunk[:count, :, 0].transpose(1, 2), features[:count]
 
     def _follow(self, changes: Changes, references: _References, length: int) -> Logits:
         """Give the logits (M, tasks) of changes, a batch at a time."""
         logits = self._empty(len(changes))
-        together = _MUTANTS * self._more
-        for start in range(0, len(changes), together):
-            mutants = slice(start, start + together)
+        for mutants in split_evenly(len(changes), _MUTANTS * self._more):
             logits[mutants] = self._follow_batch(changes.choose(mutants), references, length)
         return logits
 
     def _follow_batch(self, changes: Changes, references: _References, length: int) -> Logits:
-        plan = Plan.make(self.steps, changes, length)
+        plan = Plan.make(self._plain, changes, length)
         rows = torch.from_numpy(changes.row).to(self.device)
-        size = max(4, CELLS * self._more // plan.largest)
-        deltas = []
-        for start in range(0, len(changes), size):
-            mutants = slice(start, start + size)
-            strip = follow_changes(
-                *(self.steps, self._table, changes, plan, references.scores), mutants=mutants
-            )
-            deltas.append(pool_changes(self._last, strip, rows[mutants], references.trunk))
-        return self.head.follow(_join_changes(deltas), rows, references.head).cpu().numpy()
+        follower = Follower(self._listed, self._table, plan, references.steps, CELLS * self._more)
+        deltas = [
+            pool_changes(self._last, strip, rows[mutants], references.trunk)
+            for mutants, strip in follower.follow(changes)
+        ]
+        own = plan.intervals[-1][:2]
+        return self.head.follow(_join_changes(deltas), own, rows, references.head).cpu().numpy()
 
 
 def _compare(ref: Codes, alt: Codes) -> Changes:
