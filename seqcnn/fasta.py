@@ -50,6 +50,7 @@ class Genome:
         self.contigs = contigs
         self._fetch = fetch
         self._cache: OrderedDict[str, Codes] = OrderedDict()
+        self._cached = 0
 
     def codes(self, contig: str) -> Codes:
         """Give the codes (contig length,) of a whole contig; do not write to them.
@@ -76,12 +77,15 @@ class Genome:
 
     def _make_room(self, bases: int) -> None:
         # The last contigs used stay, so that a sorted file reads each contig once.
-        while self._cache and bases + sum(map(len, self._cache.values())) > _CACHE_BASES:
-            self._cache.popitem(last=False)
+        while self._cache and bases + self._cached > _CACHE_BASES:
+            _, codes = self._cache.popitem(last=False)
+            self._cached -= len(codes)
+        self._cached += bases
 
     def close(self) -> None:
         """Let go of the contigs in memory."""
         self._cache.clear()
+        self._cached = 0
 
     def __enter__(self) -> Self:
         return self

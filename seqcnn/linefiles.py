@@ -2,24 +2,24 @@
 
 Until a file is whole it has the name ``NAME.partial`` beside its target. What was written up to
 a mark can be continued by a later process. Packed text is bgzip, cut anew at each mark, so that
-the same lines and marks give the same bytes.
+the same lines and marks give the same bytes. One process at a time writes to a target.
 """
 
 import contextlib
+import fcntl
 import os
-import shutil
 import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import IO, Any, BinaryIO, Self
 
 from seqcnn.errors import ConfigError, SeqcnnError
-from seqcnn.files import BGZF_END, is_stream, whole_file
+from seqcnn.files import BGZF_END, is_stream
 
-__all__ = ["Finish", "LineFile", "is_interruption", "partial_path", "write_lines"]
+__all__ = ["Finish", "LineFile", "is_interruption", "lock_file", "partial_path", "write_lines"]
 
 _BGZF_DATA = 0xFF00
 _HEAD_AND_TAIL = 26
@@ -37,6 +37,38 @@ def partial_path(target: Path) -> Path:
     """Name the file that holds what is not whole yet."""
     target = target.resolve()
     return target.with_name(f"{target.name}.partial")
+
+
+def lock_file(file: IO[Any], path: Path) -> None:
+    """Take a file that was opened for this process alone, until it is closed.
+
+    Parameters
+    ----------
+    file
+        Open, and closed here where it cannot be had.
+    path
+        Its path.
+
+    Raises
+    ------
+    ConfigError
+        When another process has it.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # The other process may have removed or renamed it since it was opened here.
+        ours = path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except BlockingIOError:
+        ours = False
+    except OSError:
+        return  # a file system without locks
+    if not ours:
+        file.close()
+        raise ConfigError(
+            path,
+            "is in use: another process writes the same output",
+            remedy="wait for it, or give another name",
+        )
 
 
 class LineFile:
@@ -58,12 +90,14 @@ class LineFile:
     Attributes
     ----------
     keep
-        Whether the partial file stays when the ``with`` block is interrupted.
+        Whether the partial file stays when the ``with`` block is interrupted; from the beginning
+        where an earlier one is continued.
 
     Raises
     ------
     ConfigError
-        When nothing can be written there, or the partial file is not what was marked.
+        When nothing can be written there, another process writes there, or the partial file is
+        not what was marked.
     """
 
     def __init__(
@@ -75,7 +109,7 @@ class LineFile:
         finish: Finish | None = None,
         start: int | None = None,
     ) -> None:
-        self.keep = False
+        self.keep, self._settled = start is not None, False
         self._target, self._finish = Path(target), finish
         self._is_stream = str(target) == "-" or is_stream(self._target)
         with contextlib.ExitStack() as resources:
@@ -99,27 +133,66 @@ class LineFile:
         if self._partial is None:
             return resources.enter_context(_open_stream(self._target))
         try:
-            stream = self._partial.open("wb" if start is None else "r+b")
+            # Not emptied before it is locked: it may be another process's.
+            stream = self._partial.open("ab" if start is None else "r+b")
+        except FileNotFoundError as problem:
+            raise _explain_absence(self._target, self._partial, start) from problem
         except OSError as problem:
             found = f"cannot be written ({problem.strerror or problem})"
             raise ConfigError(self._target, found, remedy="choose another name") from problem
+        lock_file(stream, self._partial)
         resources.enter_context(stream)
-        if start is not None:
-            _keep_bytes(stream, start, self._partial)
+        _keep_bytes(stream, start or 0, self._partial)
         return stream
 
     def write(self, lines: Iterable[str]) -> None:
         """Write lines, without line feed."""
-        self._sink.write(lines)
+        with self._naming():
+            self._sink.write(lines)
 
     def mark(self) -> int:
         """Bring all lines to the disk; give the bytes that a later process can keep."""
-        self._sink.cut()
-        self._stream.flush()
-        if self._partial is None:
-            return 0
-        os.fsync(self._stream.fileno())
-        return self._stream.tell()
+        with self._naming():
+            self._sink.cut()
+            self._stream.flush()
+            if self._partial is None:
+                return 0
+            os.fsync(self._stream.fileno())
+            return self._stream.tell()
+
+    def settle(self) -> None:
+        """Make of the lines what is to have the target's name.
+
+        The end of the ``with`` block then only gives the name. So of several files, each settled
+        before the first has its name, none is under its name while another can still fail.
+        """
+        if self._settled:
+            return
+        with self._naming():
+            self._sink.end()
+            self._stream.flush()
+            if self._partial and self._whole and self._finish and not self._is_stream:
+                with self._whole.open("wb") as stream:
+                    self._finish(self._partial, stream)
+        self._settled = True
+
+    @contextlib.contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Say in what the system finds wrong, such as a full disk, which output it is."""
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as problem:
+            problem.filename = problem.filename or str(self._target)
+            raise
+
+    @property
+    def _whole(self) -> Path | None:
+        """The file that becomes the target."""
+        if self._partial is None or self._finish is None:
+            return self._partial
+        return self._partial.with_name(f"{self._partial.name}.whole")
 
     def __enter__(self) -> Self:
         return self
@@ -134,40 +207,31 @@ class LineFile:
         with self._resources:
             try:
                 if error is None:
-                    self._complete()
+                    self.settle()
+                    self._deliver()
             finally:
+                self._remove_rest(kept=self.keep and is_interruption(error))
                 self._stream.flush()
-                if self._partial and not (self.keep and is_interruption(error)):
-                    self._partial.unlink(missing_ok=True)
 
-    def _complete(self) -> None:
-        self._sink.end()
-        self._stream.flush()
-        if self._partial is None:
+    def _deliver(self) -> None:
+        if self._partial is None or self._whole is None:
             return
-        if self._is_stream:
-            self._pour(self._partial)
-        else:
-            self._take_name(self._partial)
-
-    def _pour(self, spool: Path) -> None:
-        with _open_stream(self._target) as stream:
-            self._convert(spool, stream)
-
-    def _take_name(self, partial: Path) -> None:
-        with whole_file(self._target) as whole:
-            if self._finish is None:
-                partial.replace(whole)
-            else:
-                with whole.open("wb") as stream:
-                    self._convert(partial, stream)
-
-    def _convert(self, spool: Path, stream: BinaryIO) -> None:
+        if self._is_stream and self._finish:
+            with _open_stream(self._target) as stream:
+                self._finish(self._partial, stream)
+            return
+        self._whole.replace(self._target.resolve())
         if self._finish is None:
-            with spool.open("rb") as lines:
-                shutil.copyfileobj(lines, stream)
-        else:
-            self._finish(spool, stream)
+            self._partial = None  # another process may take the name from now on
+
+    def _remove_rest(self, *, kept: bool) -> None:
+        """Remove what is not the target, but for a partial file to be kept."""
+        if self._partial is None or self._whole is None:
+            return
+        if self._finish is not None:
+            self._whole.unlink(missing_ok=True)
+        if not kept:
+            self._partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -218,6 +282,14 @@ def write_lines(batches: Iterable[Iterable[str]], stream: BinaryIO, *, packed: b
         sink.write(batch)
     sink.end()
     stream.flush()
+
+
+def _explain_absence(target: Path, partial: Path, start: int | None) -> ConfigError:
+    if start is None:
+        return ConfigError(target, f"there is no folder {target.parent}", remedy="make it first")
+    return ConfigError(
+        partial, "is not there any more", remedy="run without --resume to begin anew"
+    )
 
 
 def _keep_bytes(stream: BinaryIO, size: int, path: Path) -> None:

@@ -409,7 +409,7 @@ def test_a_genome_without_any_of_the_contigs_is_told(
     other = write_fasta(tmp_path / "other.fa", [("scaffold_1", "ACGT" * 50)])
     words = ["score-variants", "-m", model, "--fasta", other, world.variants]
     result = seqcnn(*words, "-o", tmp_path / "out.vcf")
-    assert "right build?" in result.stderr
+    assert "the same names of contigs?" in result.stderr
     assert {
         row["reason"]
         for row in parse_tsv(seqcnn(*words, "-o", tmp_path / "b.vcf", "--tsv", "-").stdout)

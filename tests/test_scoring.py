@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from tiny_models import draw_codes, make_model
 from seqcnn.engine import Engine
 from seqcnn.errors import ConfigError, VcfError
 from seqcnn.genome import open_genome
+from seqcnn.linefiles import LineFile
 from seqcnn.modelfile import write_model
 from seqcnn.nulls import draw_null
 from seqcnn.scoring import Journal, Outputs, Scorer, run_scoring
@@ -172,7 +174,34 @@ def test_fdr_of_what_was_not_scored(run: Run, tmp_path: Path) -> None:
     (tmp_path / "t.tsv").write_text("contig\tposition\n1\t2\n")
     assert "no column 'task'" in refused(tmp_path, "fdr", tmp_path / "t.tsv")
     (tmp_path / "t.tsv").write_text("contig\ttask\tp\tq\n1\ta\tx\t.\n")
-    assert "'x' is no p-value" in refused(tmp_path, "fdr", tmp_path / "t.tsv")
+    assert "t.tsv: the p-value 'x'" in refused(tmp_path, "fdr", tmp_path / "t.tsv")
+
+
+def test_bytes_that_are_no_text_go_through(run: Run, tmp_path: Path) -> None:
+    record = body(run.variants)[0].replace("\t.\t", "\tHERE\t", 1)
+    variants = write_vcf(tmp_path / "in.vcf", [record])
+    variants.write_bytes(variants.read_bytes().replace(b"\tHERE\t", b"\tv\xe9\t"))
+    table, joined = tmp_path / "o.tsv", tmp_path / "joined.tsv"
+    words = ["-o", tmp_path / "o.vcf", "--tsv", table, "--parquet", tmp_path / "o.parquet"]
+    seqcnn(*run.words(variants, "--null", 9, *words))
+    assert pd.read_parquet(tmp_path / "o.parquet")["id"].unique().tolist() == ["v\ufffd"]
+    seqcnn("fdr", table, "-o", joined)
+    assert b"\tv\xe9\t" in table.read_bytes()
+    assert joined.read_bytes() == table.read_bytes()
+
+
+def test_fdr_of_a_table_that_is_none(tmp_path: Path) -> None:
+    table = tmp_path / "t.tsv"
+    table.write_text("contig\ttask\tp\tq\n1\ta\t0.5\t.\n1\ta\n")
+    message = refused(tmp_path, "fdr", table, "-o", tmp_path / "o.tsv")
+    assert "a row of 2 column(s)" in message
+    message = refused(tmp_path, "fdr", "-", stdin=table.read_text())
+    assert "standard input: a row of 2 column(s)" in message
+    assert "-O: " in refused(tmp_path, "fdr", table, "-O", "b")
+    table.write_text("name\ttask\tlogit\nx\ta\t0.5\n")
+    assert "has no column 'p'" in refused(tmp_path, "fdr", table)
+    table.write_text("contig\ttask\tp\tq\n1\ta\t0.5\t.\n" * 2)
+    assert seqcnn("fdr", table).stdout == "contig\ttask\tp\tq\n1\ta\t0.5\t0.5\n" * 2
 
 
 # Interruptions
@@ -291,6 +320,14 @@ def test_a_partial_file_that_was_cut_is_refused(start: Start, tmp_path: Path) ->
         start("v", until=None, resume=True)
 
 
+def test_a_partial_file_that_is_gone_is_missed(start: Start, tmp_path: Path) -> None:
+    with pytest.raises(Interruption):
+        start("v", until=3, resume=False)
+    (tmp_path / "o.tsv.gz.partial").unlink()
+    with pytest.raises(ConfigError, match="not there any more; run without --resume"):
+        start("v", until=None, resume=True)
+
+
 def test_a_killed_process_can_be_resumed(run: Run, tmp_path: Path) -> None:
     records = [line for line in run.variants.read_text().splitlines() if line[0] != "#"]
     variants = write_vcf(tmp_path / "many.vcf", records * 800)
@@ -316,6 +353,58 @@ def test_resume_wants_the_same_run(run: Run, start: Start, tmp_path: Path) -> No
         start("v", until=3, resume=False)
     words = [run.variants, "-o", tmp_path / "o.vcf", "--resume"]
     assert "is of another run" in refused(tmp_path, *run.words(*words))
+
+
+def test_a_resumed_run_that_does_nothing_loses_nothing(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Interruption):
+        start("z", until=3, resume=False)
+    left = sorted(tree(tmp_path))
+
+    def fail(*_: object) -> None:
+        raise Interruption
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Scorer, "score", fail)
+        with pytest.raises(Interruption):
+            start("z", until=None, resume=True)
+    assert sorted(tree(tmp_path)) == left
+    start("z", until=None, resume=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["o.parquet", "o.tsv.gz", "o.vcf.gz"]
+
+
+def test_a_second_process_is_refused(run: Run, tmp_path: Path) -> None:
+    """Also where only the table is the same, and where a run has no journal."""
+    shared = tmp_path / "t.tsv"
+    with LineFile(shared, ["a line"]):
+        for target in (tmp_path / "o.vcf", "-"):
+            words = run.words(run.variants, "-o", target, "--tsv", shared)
+            assert "another process writes the same output" in refused(tmp_path, *words)
+    assert shared.read_text() == "a line\n"
+
+
+@pytest.mark.parametrize("kind", ["z", "b"])
+def test_an_end_that_fails_leaves_all_to_go_on_with(
+    start: Start, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parquet is made last: the VCF must not have its name before."""
+    start(kind, until=None, resume=False)
+    whole = tree(tmp_path)
+    for path in tmp_path.iterdir():
+        path.unlink()
+
+    def fail(table: Path, target: BinaryIO) -> None:
+        target.write(table.read_bytes()[:9])
+        raise Interruption
+
+    with monkeypatch.context() as patch:
+        patch.setattr("seqcnn.scoring.outputs.table_to_parquet", fail)
+        with pytest.raises(Interruption):
+            start(kind, until=None, resume=False)
+    assert all(".partial" in path.name for path in tmp_path.iterdir())
+    start(kind, until=None, resume=True)
+    assert tree(tmp_path) == whole
 
 
 # What is counted
@@ -350,6 +439,10 @@ def test_a_wrong_genome_is_told_early(run: Run, tmp_path: Path, contig: str, rea
     assert f"none of the first 1000 records can be scored: {reason}" in message
     seqcnn(*run.words(long, "-o", tmp_path / "o.vcf", "--keep-going"))
     assert len(body(tmp_path / "o.vcf")) == 1002
+    for unscored in ("*", "<DEL>"):  # of any genome
+        other = f"{contig}\t{position}\t.\t{ref}\t{alt},{unscored}\t.\t.\t."
+        seldom = write_vcf(tmp_path / "seldom.vcf", [*[bad] * 600, *[other] * 400])
+        assert reason in refused(tmp_path, *run.words(seldom, "-o", tmp_path / "p.vcf"))
     for name, records in {"short": [bad] * 999, "mixed": [*[bad] * 999, good, bad]}.items():
         seqcnn(*run.words(write_vcf(tmp_path / f"{name}.vcf", records), "-o", tmp_path / name))
 
@@ -374,6 +467,9 @@ def test_a_dry_run_says_and_writes_nothing(run: Run, tmp_path: Path) -> None:
     assert "not in the FASTA: 9 (5 records)" in said
     assert "REF is the FASTA's in 100%" in said
     assert "GiB of memory" in said
+    words = ["--dry-run", "--shard", "1/5", "--null", 1_000_000]  # nulls are not drawn for it
+    said = seqcnn(*run.words(variants, *words)).stdout
+    assert f"{(len(records) + 5) // 5} records" in said
 
 
 # Outputs

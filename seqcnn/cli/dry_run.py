@@ -17,16 +17,21 @@ _TEXT_SECONDS = 1e-5
 """What reading and writing a record takes, about."""
 
 
-def show_preflight(reader: "VcfReader", scorer: "Scorer", *, summary: Path | None) -> None:
-    """Write to standard output what a run would meet, and with `summary` to a JSON file."""
+def show_preflight(
+    reader: "VcfReader", scorer: "Scorer", *, share: tuple[int, int | None], summary: Path | None
+) -> None:
+    """Write to standard output what a run would meet, and with `summary` to a JSON file.
+
+    `share` is the first record of the run, and the one after its last.
+    """
     from seqcnn.scoring import inspect, write_summary
 
-    found = inspect(reader, scorer.placer)
+    found = inspect(reader, scorer.placer, records=share)
     for line in found.describe(list(scorer.genome.contigs)):
         click.echo(line)
     if found.trial is not None:
         seconds, gibibytes = _estimate(found, scorer)
-        click.echo(f"a run takes about {seconds:.3g} s and {gibibytes:.2g} GiB of memory")
+        click.echo(f"about {seconds:.3g} s after start-up, {gibibytes:.2g} GiB of memory")
     if summary:
         write_summary(summary, found.to_json())
 

@@ -11,11 +11,13 @@ from seqcnn import __version__
 from seqcnn.cli.command import Command
 from seqcnn.cli.options import INPUT, OUTPUT, common_options
 from seqcnn.cli.provenance import canonical_command
-from seqcnn.errors import InputError
+from seqcnn.errors import ConfigError, InputError
 
 __all__ = ["command"]
 
 _BATCH = 1000
+_LONGEST = 1000
+"""Of a first line, as much as tells what file it is."""
 _NOTE = "##seqcnn_scoreVariantsNote="
 
 Options = dict[str, Any]
@@ -63,19 +65,26 @@ def _is_table(path: Path) -> bool:
     from seqcnn.files import open_binary
 
     with open_binary(path, InputError) as handle:
-        return handle.read(7) == b"contig\t"
+        first = handle.readline(_LONGEST)
+    return b"\t" in first and not first.startswith((b"#", b"BCF"))
 
 
 def _amend_table(path: Path, options: Options) -> None:
-    from seqcnn.files import numbered_lines
+    from seqcnn.files import open_binary
     from seqcnn.linefiles import LineFile
     from seqcnn.scoring import TableLayout, add_q
 
     def read() -> Iterator[str]:
-        return (line for _, line in numbered_lines(path, InputError))
+        # An ID may hold any bytes, which come out as they went in.
+        with open_binary(path, InputError) as handle:
+            for line in handle:
+                yield line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
 
+    if options["output_type"]:
+        found = f"{options['scored']} is a table, which comes out as a table"
+        raise ConfigError("-O", found, remedy="leave it out; -o OUT.tsv.gz packs the table")
     columns = next(read()).split("\t")
-    layout = TableLayout(columns, str(options["scored"]))
+    layout = TableLayout(columns, str(path))
     packed = options["output"].suffix in {".gz", ".bgz"}
     with LineFile(options["output"], (), packed=packed) as output:
         for batch in _batches(add_q(read, layout)):
@@ -92,7 +101,7 @@ def _amend_variants(path: Path, options: Options) -> None:
 
     with VcfReader(path) as reader:
         header = [line for line in reader.header.lines if not line.startswith(_NOTE)]
-    layout = VcfLayout(header, str(options["scored"]))
+    layout = VcfLayout(header, str(path))
     header = list(annotate_header(declare_q(header), (), provenance=_provenance(options)))
     kind = output_kind(options["output"], asked=options["output_type"])
     with open_vcf(options["output"], header, kind=kind) as output:

@@ -62,7 +62,8 @@ class _TextLoader(yaml.BaseLoader):
             raise yaml.MarkedYAMLError(
                 problem=f"{again!r} stands twice", problem_mark=node.start_mark
             )
-        return mapping
+        # The option --null has the name of YAML's nothing.
+        return {"null" if name is None else name: value for name, value in mapping.items()}
 
 
 def _no_yaml(path: Path, problem: Exception) -> ConfigError:

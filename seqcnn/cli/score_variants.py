@@ -146,7 +146,7 @@ def command(**options: Any) -> None:
         genome = stack.enter_context(open_genome(options["fasta"]))
         scorer = _make_scorer(options, reader, genome)
         if options["dry_run"]:
-            show_preflight(reader, scorer, summary=options["summary"])
+            show_preflight(reader, scorer, share=_share(options), summary=options["summary"])
             return
         tally = _run(options, reader, scorer)
     _report(tally, options)
@@ -181,9 +181,10 @@ def _check_choices(options: Options) -> None:
         check_indexable(options["output"], kind)
     if options["regions"] and options["regions_file"]:
         raise ConfigError("-r and -R", "are given both", expected="one of them")
-    once = "standard input can be read only once, from its beginning"
     if str(options["variants"]) == "-" and (options["shard"] or options["resume"]):
-        raise ConfigError("standard input", once, remedy="name a file")
+        option = "--shard" if options["shard"] else "--resume"
+        found = "standard input can be read only once, from its beginning"
+        raise ConfigError(option, found, remedy="name a file")
 
 
 def _open_variants(options: Options) -> "VcfReader":
@@ -202,7 +203,7 @@ def _make_scorer(options: Options, reader: "VcfReader", genome: "Genome") -> "Sc
     from seqcnn.variants import AllelePlacer, shift_offsets
 
     engine = open_engine(options)
-    null = _choose_null(options, engine, genome)
+    null = None if options["dry_run"] else _choose_null(options, engine, genome)
     offsets = shift_offsets(options["shifts"], length=engine.spec.length)
     placer = AllelePlacer(
         genome,
@@ -244,7 +245,8 @@ def _run(options: Options, reader: "VcfReader", scorer: "Scorer") -> "Tally":
     from seqcnn.variants import index_variants
 
     outputs = _place_outputs(options)
-    files = (options["variants"], options["fasta"], options["model"])
+    keys = ("variants", "fasta", "model", "regions_file", "null_from")
+    files = [options[key] for key in keys if options[key]]
     run = fingerprint(_settings(options), *files) if outputs.journal else ""
     with Journal(outputs.journal, run, resume=options["resume"]) as journal:
         if journal.last:
@@ -331,11 +333,16 @@ def _provenance(options: Options, scorer: "Scorer") -> tuple[str, ...]:
     )
     notes: tuple[str, ...] = ()
     if scorer.null is not None and not _wants_q(options):
-        notes = (f"##seqcnn_scoreVariantsNote={_Q_NOTE}",)
+        notes = (f"##seqcnn_scoreVariantsNote={_SHARD_NOTE if options['shard'] else _Q_NOTE}",)
     return (*(lines[2:] if options["no_version"] else lines), *notes)
 
 
 _Q_NOTE = (
+    "SEQCNN_P has no SEQCNN_Q yet, which needs the p-values of all records: "
+    "seqcnn fdr IN.vcf.gz -o OUT.vcf.gz adds it"
+)
+
+_SHARD_NOTE = (
     "SEQCNN_P has no SEQCNN_Q yet, which needs the p-values of all records: "
     "put the shards together, then run: seqcnn fdr IN.vcf.gz -o OUT.vcf.gz"
 )
@@ -345,5 +352,5 @@ def _report(tally: "Tally", options: Options) -> None:
     """Say how many alleles were scored, and why the others were not."""
     path = options["variants"]
     _log.info("%s: %s", path, tally.describe())
-    if tally.alleles and not tally.scored:
-        _log.warning("no allele of %s has a score: is the FASTA of the right build?", path)
+    if tally.hint:
+        _log.warning("no allele of %s has a score: %s", path, tally.hint)

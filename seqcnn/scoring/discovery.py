@@ -26,7 +26,15 @@ _Q_FIELD = re.compile(r"##INFO=<ID=SEQCNN_Q[_,]")
 
 
 class Layout(Protocol):
-    """Where a file's lines have their p-values."""
+    """Where a file's lines have their p-values.
+
+    Attributes
+    ----------
+    name
+        What the file is called in messages.
+    """
+
+    name: str
 
     def find(self, line: str) -> Iterable[tuple[str, Sequence[str]]]:
         """Give (task, p-values) of a line."""
@@ -53,27 +61,27 @@ def add_q(read: Callable[[], Iterator[str]], layout: Layout) -> Iterator[str]:
     for line in read():
         for task, values in layout.find(line):
             counts.setdefault(task, Counter()).update(values)
-    tables = {task: _q_by_p(counter) for task, counter in counts.items()}
+    tables = {task: _q_by_p(counter, layout.name) for task, counter in counts.items()}
     return (layout.insert(line, tables) for line in read())
 
 
-def _q_by_p(counts: Counter[str]) -> dict[str, str]:
+def _q_by_p(counts: Counter[str], name: str) -> dict[str, str]:
     """Give the q-value of each p-value, both as they are spelled."""
-    spelled = sorted((text for text in counts if text != _MISSING), key=_number)
-    p = np.array([_number(text) for text in spelled], dtype=np.float64)
+    numbers = {text: _number(text, name) for text in counts if text != _MISSING}
+    spelled = sorted(numbers, key=numbers.__getitem__)
+    p = np.array([numbers[text] for text in spelled], dtype=np.float64)
     q = discover(p, np.array([counts[text] for text in spelled], dtype=np.int64))
     return dict(zip(spelled, format_numbers(q), strict=True))
 
 
-def _number(text: str) -> float:
+def _number(text: str, name: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise InputError(
-            "p-values", f"{text!r} is no p-value", expected="numbers from 0 to 1, or a dot"
-        )
+        found = f"the p-value {text[:40]!r}"
+        raise InputError(name, found, expected="a number from 0 to 1, or a dot")
     return value
 
 
@@ -92,6 +100,7 @@ class VcfLayout:
     """
 
     def __init__(self, header: Sequence[str], name: str) -> None:
+        self.name = name
         matches = [match for line in header if (match := _P_FIELD.match(line))]
         if not matches:
             raise InputError(
@@ -177,21 +186,35 @@ class TableLayout:
                 f"has no column {missing[0]!r}",
                 expected="a VCF, BCF or TSV that seqcnn score-variants wrote",
             )
-        self._width = len(columns)
+        self.name, self._width = name, len(columns)
         self._task, self._p, self._q = (columns.index(name) for name in ("task", "p", "q"))
         self._title = "\t".join(columns)
 
     def find(self, line: str) -> Iterable[tuple[str, Sequence[str]]]:
-        """Give the task and the p-value of a row."""
+        """Give the task and the p-value of a row; tables put together may repeat their titles.
+
+        Raises
+        ------
+        InputError
+            When it has not as many columns as the title.
+        """
+        if line == self._title:
+            return
         fields = line.split("\t")
-        if line != self._title and len(fields) == self._width:
-            yield fields[self._task], [fields[self._p]]
+        if len(fields) != self._width:
+            raise InputError(
+                self.name,
+                f"a row of {len(fields)} column(s): {line[:60]!r}",
+                expected=f"{self._width} columns, as in its first line",
+                remedy="was it cut? make it again",
+            )
+        yield fields[self._task], [fields[self._p]]
 
     def insert(self, line: str, tables: QTables) -> str:
         """Put the q-value of a row into its column."""
-        fields = line.split("\t")
-        if line == self._title or len(fields) != self._width:
+        if line == self._title:
             return line
+        fields = line.split("\t")
         fields[self._q] = _spell([fields[self._p]], tables[fields[self._task]])
         return "\t".join(fields)
 

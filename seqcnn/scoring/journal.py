@@ -6,7 +6,6 @@ It is locked while a process writes to it.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import logging
@@ -17,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from seqcnn.errors import ConfigError
-from seqcnn.linefiles import is_interruption
+from seqcnn.linefiles import is_interruption, lock_file
 
 __all__ = ["JOURNAL_SUFFIX", "Checkpoint", "Journal", "fingerprint"]
 
@@ -154,17 +153,7 @@ def _open_locked(path: Path) -> TextIO:
         output = path.with_name(path.name.removesuffix(JOURNAL_SUFFIX))
         found = f"cannot be written ({problem.strerror or problem})"
         raise ConfigError(output, found, remedy="choose another name") from problem
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise ConfigError(
-            path,
-            "is in use: another process writes the same output",
-            remedy="wait for it, or give another name",
-        ) from None
-    except OSError:
-        pass  # a file system without locks
+    lock_file(file, path)
     file.seek(0)
     return file
 

@@ -5,7 +5,6 @@ Parquet, is made of the lines when the last block is there.
 """
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -70,7 +69,6 @@ class Outputs:
         kept = sizes or {}
         files = OutputFiles()
         with contextlib.ExitStack() as stack:
-            # The VCF is the innermost: a BCF can still fail at its end, and leaves no table then.
             for name, path, packed, finish in self._tables():
                 file = LineFile(
                     path, ["\t".join(COLUMNS)], packed=packed, finish=finish, start=kept.get(name)
@@ -86,6 +84,7 @@ class Outputs:
                 )
             )
             yield files
+            files.settle()
 
     def _tables(self) -> Iterator[tuple[str, Path, bool, Finish | None]]:
         layout = TableLayout(COLUMNS, "the table") if self.with_q else None
@@ -133,6 +132,11 @@ class OutputFiles:
             file.keep = True
         return sizes
 
+    def settle(self) -> None:
+        """Do all that can still fail, or take long, before the first output has its name."""
+        for file in (self.vcf, *self.tables.values()):
+            file.settle()
+
 
 def _with_q(layout: Layout | None, then: Finish | None, *, packed: bool) -> Finish | None:
     """Give what adds q-values to a spool of lines, and then makes the output of them."""
@@ -145,9 +149,13 @@ def _with_q(layout: Layout | None, then: Finish | None, *, packed: bool) -> Fini
         if then is None:
             write_lines(batches, target, packed=packed)
             return
-        with tempfile.NamedTemporaryFile(dir=spool.parent, prefix=f".{spool.name}.") as text:
-            write_lines(batches, text.file, packed=False)  # type: ignore[arg-type]
-            then(Path(text.name), target)
+        text = spool.with_name(f"{spool.name}.q")  # a later process takes the same name
+        try:
+            with text.open("wb") as stream:
+                write_lines(batches, stream, packed=False)
+            then(text, target)
+        finally:
+            text.unlink(missing_ok=True)
 
     return finish
 

@@ -31,13 +31,13 @@ def table_to_parquet(table: Path, target: BinaryIO) -> None:
     """Turn the table's text into Parquet, some rows at a time.
 
     ``position`` is an integer, scores are doubles, all else is text; ``.`` is null, but for an
-    ID or an ALT, which stand as in the VCF.
+    ID or an ALT, which stand as in the VCF. Bytes that are no UTF-8 become U+FFFD.
     """
     import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with table.open(encoding="utf-8") as lines:
+    with table.open(encoding="utf-8", errors="replace") as lines:
         columns = lines.readline().rstrip("\n").split("\t")
     kinds = {"position": pa.int64(), **dict.fromkeys(_TEXT, pa.string())}
     schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in columns])

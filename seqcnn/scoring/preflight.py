@@ -88,7 +88,9 @@ class Preflight:
         yield f"sample: {self.tally.describe()}"
 
 
-def inspect(reader: VcfReader, placer: AllelePlacer) -> Preflight:
+def inspect(
+    reader: VcfReader, placer: AllelePlacer, *, records: tuple[int, int | None] = (0, None)
+) -> Preflight:
     """Read a whole file, and place some records of each block.
 
     Parameters
@@ -97,9 +99,12 @@ def inspect(reader: VcfReader, placer: AllelePlacer) -> Preflight:
         The open file.
     placer
         Made for the genome and the model's length.
+    records
+        First record of the run and the one after its last, of those that the reader yields.
     """
     found = Preflight()
-    for block in reader.blocks():
+    first, stop = records
+    for block in reader.blocks(first=first, stop=stop):
         found.records += len(block)
         found.alleles += sum(alt.count(",") + 1 for alt in block.alts)
         found.contigs.update(block.contigs)

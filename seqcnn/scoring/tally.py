@@ -63,6 +63,12 @@ class Tally:
         others = ", ".join(f"{reason} {n}" for reason, n in self._unscored())
         return f"{self.scored} of {self.alleles} alleles scored" + (f"; {others}" if others else "")
 
+    @property
+    def hint(self) -> str:
+        """What the user may be asked where nothing is scored; empty where no genome would help."""
+        told = [reason for reason in _HINTS if self.reasons[reason.name.lower()]]
+        return _HINTS[told[0]] if told and not self.scored else ""
+
     def _unscored(self) -> list[tuple[str, int]]:
         return [(name, n) for name, n in self.reasons.most_common() if name != "scored"]
 
@@ -92,12 +98,16 @@ def write_summary(path: Path, values: Mapping[str, Any]) -> None:
 
 
 class EarlyStop:
-    """Ends a run whose first records all fail for one reason that tells of a wrong genome."""
+    """Ends a run whose first records all fail, for a reason that tells of a wrong genome.
+
+    Alleles that no genome has a score for, such as ``*`` and ``<DEL>``, do not count; where they
+    are the most, nothing is said of the genome.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._seen = 0
-        self._reasons: set[int] = set()
+        self._reasons: Counter[Reason] = Counter()
 
     def check(self, table: AlleleTable) -> None:
         """Look at a block.
@@ -105,20 +115,24 @@ class EarlyStop:
         Raises
         ------
         VcfError
-            When the first `EARLY` records have failed, and all for the same reason.
+            When the first `EARLY` records have failed so.
         """
         if self._seen >= EARLY:
             return
-        early = table.records < EARLY - self._seen
-        self._reasons.update(np.unique(table.reasons[early]).tolist())
+        early = table.reasons[table.records < EARLY - self._seen].tolist()
+        self._reasons.update(Reason(number) for number in early)
         self._seen += len(table.block)
-        if self._seen < EARLY or len(self._reasons) != 1:
+        if self._seen >= EARLY:
+            self._judge()
+
+    def _judge(self) -> None:
+        told = Counter({reason: self._reasons[reason] for reason in _HINTS})
+        if self._reasons[Reason.SCORED] or 2 * told.total() <= self._reasons.total():
             return
-        reason = Reason(self._reasons.pop())
-        if hint := _HINTS.get(reason):
-            raise VcfError(
-                self._name,
-                f"none of the first {EARLY} records can be scored: {reason.name.lower()}",
-                expected=f"records of the FASTA's genome; {hint}",
-                remedy="--keep-going scores the rest all the same",
-            )
+        ((reason, _),) = told.most_common(1)
+        raise VcfError(
+            self._name,
+            f"none of the first {EARLY} records can be scored: {reason.name.lower()}",
+            expected=f"records of the FASTA's genome; {_HINTS[reason]}",
+            remedy="--keep-going scores the rest all the same",
+        )

@@ -7,7 +7,6 @@ do without (contigs, FILTER, INFO and FORMAT keys) is declared then, as text of 
 import contextlib
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -80,8 +79,8 @@ def bcf_finish(kind: str) -> Finish:
 
     def finish(text: Path, target: BinaryIO) -> None:
         header, count = _complete_header(text)
-        with tempfile.TemporaryDirectory(dir=text.parent, prefix=".bcf-") as folder:
-            whole, bcf = Path(folder, "in.vcf"), Path(folder, "out.bcf")
+        with _folder_beside(text) as folder:
+            whole, bcf = folder / "in.vcf", folder / "out.bcf"
             with whole.open("wb") as lines:
                 lines.writelines(_with_header(header, text))
             _convert(whole, bcf, kind)
@@ -98,6 +97,18 @@ def bcf_finish(kind: str) -> Finish:
                     target.writelines(open_chunks(bcf, resources))
 
     return finish
+
+
+@contextlib.contextmanager
+def _folder_beside(text: Path) -> Iterator[Path]:
+    """Make a folder of a fixed name, so that what a killed process leaves goes with the next."""
+    folder = text.with_name(f"{text.name}.bcf")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _complete_header(text: Path) -> tuple[list[str], int]:
