@@ -10,11 +10,12 @@ import torch
 
 from seqcnn.engine import devices
 from seqcnn.engine.devices import (
+    PRECISIONS,
     describe_device,
     find_device,
     resolve_device,
     stage,
-    use_full_precision,
+    use_precision,
 )
 from seqcnn.errors import ConfigError
 
@@ -90,14 +91,15 @@ def test_a_driver_is_looked_for_by_its_library(monkeypatch, tmp_path) -> None:
     assert devices._may_have_gpu()
 
 
-def test_float32_is_multiplied_as_float32() -> None:
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_float32_is_multiplied_as_float32_unless_asked_otherwise(precision) -> None:
     switches = (torch.backends.cuda.matmul, torch.backends.cudnn)
     before = [switch.allow_tf32 for switch in switches]
     try:
         for switch in switches:
-            switch.allow_tf32 = True
-        use_full_precision()
-        assert [switch.allow_tf32 for switch in switches] == [False, False]
+            switch.allow_tf32 = precision == "float32"
+        use_precision(precision)
+        assert [switch.allow_tf32 for switch in switches] == [precision != "float32"] * 2
     finally:
         for switch, value in zip(switches, before, strict=True):
             switch.allow_tf32 = value

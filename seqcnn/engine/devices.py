@@ -21,14 +21,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
+    "PRECISIONS",
     "count_threads",
     "describe_device",
     "find_device",
     "keep_freed_memory",
     "resolve_device",
     "stage",
-    "use_full_precision",
+    "use_precision",
 ]
+
+PRECISIONS = ("float32", "tf32", "bf16")
+"""What a GPU multiplies: float32, its 10 leading bits, or for whole windows bfloat16, of 7."""
 
 _DRIVERS = ("libcuda.so.1", "nvcuda.dll")
 _OTHER_GPUS = Path("/dev/kfd")  # a ROCm build of torch calls AMD's GPUs cuda too
@@ -95,16 +99,17 @@ def describe_device(device: "torch.device | str") -> str:
     return f"{device} ({torch.cuda.get_device_name(device)})"
 
 
-def use_full_precision() -> None:
-    """Let CUDA multiply float32 as float32.
+def use_precision(precision: str) -> None:
+    """Let CUDA multiply float32 as float32, or where that is asked for as TF32.
 
-    Otherwise convolutions, and matrix products where the caller's process has said so, round
-    their factors to 10 bits (TF32).
+    By default torch rounds the factors of convolutions, and of matrix products where the
+    caller's process has said so, to 10 bits (TF32).
     """
     import torch
 
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+    rounds = precision != "float32"
+    torch.backends.cuda.matmul.allow_tf32 = rounds
+    torch.backends.cudnn.allow_tf32 = rounds
 
 
 def stage(blocks: "Iterable[Tensor]", device: "torch.device | str") -> "Iterator[Tensor]":

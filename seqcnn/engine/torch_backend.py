@@ -23,7 +23,7 @@ from seqcnn.architectures.networks import build_network
 from seqcnn.architectures.stacked import StackedNetwork
 from seqcnn.dna import UNKNOWN, Codes, reverse_complement
 from seqcnn.engine.backend import Advance, Logits
-from seqcnn.engine.devices import keep_freed_memory, use_full_precision
+from seqcnn.engine.devices import keep_freed_memory, stage, use_precision
 from seqcnn.engine.pooled_torch import TorchPooled, supports
 from seqcnn.engine.sharing import map_in_order
 from seqcnn.engine.strands import combine_strands, expand_one_hot, reverse_complement_one_hot
@@ -70,13 +70,33 @@ class TorchBackend:
         threads: int,
     ) -> None:
         self.spec, self.device = spec, device
+        self._precision = "float32"
         self.threads = 1 if device.type == "cuda" else threads
         keep_freed_memory()
         if device.type == "cuda":
-            use_full_precision()
+            use_precision(self._precision)
         self.networks = [_load_network(spec, member).to(device) for member in members]
         self.block = self.networks[0].rows_at_once(spec.length, device)
         self.heads = [copy.deepcopy(network.head).double() for network in self.networks]
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether the networks have layers above their detectors that keep positions."""
+        return isinstance(self.networks[0], StackedNetwork)
+
+    def round_to(self, precision: str) -> None:
+        """Round what deep networks multiply: to ``tf32``, or whole windows to ``bf16``.
+
+        With ``bf16``, mutants that are followed through the layers are multiplied in TF32.
+        """
+        self._precision = precision
+        if self.device.type == "cuda":
+            use_precision(precision)
+
+    def _rounded(self) -> torch.autocast:
+        return torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=self._precision == "bf16"
+        )
 
     def predict(self, codes: Codes, advance: Advance) -> Logits:
         """Score codes (n, length): (members, n, tasks)."""
@@ -170,22 +190,31 @@ class TorchBackend:
             of rows in it that are sequences.
         """
 
-        def run(start: int) -> Result:
+        starts = range(0, len(codes), self.block)
+
+        def fill(start: int) -> Tensor:
             rows = codes[start : start + self.block]
             filled = np.full((self.block, self.spec.length), UNKNOWN, dtype=np.uint8)
             filled[: len(rows)] = rows
-            with torch.inference_mode():
-                batch = torch.from_numpy(filled).to(self.device)
-                return work(expand_one_hot(batch, unknown=self.spec.unknown), len(rows))
+            return torch.from_numpy(filled)
 
-        return self._share(run, range(0, len(codes), self.block))
+        def run(block: Tensor, start: int) -> Result:
+            with torch.inference_mode():
+                one_hot = expand_one_hot(block, unknown=self.spec.unknown)
+                return work(one_hot, min(self.block, len(codes) - start))
+
+        if self.device.type == "cpu":
+            return self._share(lambda start: run(fill(start), start), starts)
+        # The next blocks are on their way while one is worked on.
+        return map(run, stage(map(fill, starts), self.device), starts)
 
     def features(self, codes: Codes, *, member: int) -> list[Tensor]:
         """Pool sequences to features (n, features) in float64, once for each strand used."""
         network = self.networks[member]
 
         def pooled(one_hot: Tensor, rows: int) -> list[Tensor]:
-            return [network.features(s)[:rows].double() for s in self.strands(one_hot)]
+            with self._rounded():
+                return [network.features(s)[:rows].double() for s in self.strands(one_hot)]
 
         return [torch.cat(parts) for parts in zip(*self.map_blocks(codes, pooled), strict=True)]
 
@@ -208,7 +237,8 @@ class TorchBackend:
         members = []
         for member, network in enumerate(self.networks):
             strands = self.strands(one_hot)
-            features = [network.features(strand).double() for strand in strands]
+            with self._rounded():
+                features = [network.features(strand).double() for strand in strands]
             members.append(self.weigh(features, member=member)[:rows])
         return np.asarray(torch.stack(members).cpu().numpy())
 

@@ -18,6 +18,7 @@ from seqcnn.training.compiled import draw_keys
 from seqcnn.training.config import Weights
 from seqcnn.training.learner import Seeded, Steps, copy_weights
 from seqcnn.training.losses import sum_losses
+from seqcnn.training.recording import Step, record
 
 __all__ = ["BatchedLearner"]
 
@@ -49,7 +50,8 @@ class BatchedLearner:
         self.dropping = any(shares)
         self.keys = self._tensor(np.stack([draw_keys(one) for one in seeded]).astype(np.int64))
         self.active = torch.ones(len(seeded), 1, dtype=torch.bool, device=device)
-        self.done = 0
+        self.done = torch.zeros(1, dtype=torch.int64, device=device)
+        self._step: Step | None = None
 
     def _tensor(self, values: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(values).to(self.device)
@@ -64,18 +66,29 @@ class BatchedLearner:
         momenta = self._tensor(steps.momenta.astype(np.float32))
         losses = []
         for step in range(codes.shape[1]):
-            loss = self._losses(codes[:, step], targets[:, step])
-            (gradient,) = torch.autograd.grad(loss.sum(), [self.rows])
-            self.done += 1
-            sound = self._update(gradient, loss, rates[:, step, None], momenta[:, step, None])
-            losses.append(torch.where(sound[:, 0], loss.detach().double(), torch.nan))
+            now = (codes[:, step], targets[:, step], rates[:, step, None], momenta[:, step, None])
+            if self._step is None:
+                state = (self.rows, self.running, self.first, self.second, self.active, self.done)
+                self._step = record(self._take_step, now, state)
+            loss, sound = self._step(*now)
+            losses.append(torch.where(sound, loss, torch.nan))
         return torch.stack(losses, dim=1).cpu().numpy()
+
+    def _take_step(
+        self, codes: Tensor, targets: Tensor, rate: Tensor, momentum: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Take a step; give the losses (networks,) and the networks that are sound."""
+        loss = self._losses(codes, targets)
+        (gradient,) = torch.autograd.grad(loss.sum(), [self.rows])
+        self.done += 1
+        sound = self._update(gradient, loss, rate, momentum)
+        return loss.detach().double(), sound[:, 0]
 
     def _losses(self, codes: Tensor, targets: Tensor) -> Tensor:
         """Measure the mean loss (networks,) of batches (streams, rows, length)."""
         kept = None
         if self.dropping:
-            keys = self.keys[:, self.done]
+            keys = self.keys.index_select(1, self.done)[:, 0]
             kept = keep_features(keys, self.shares, codes.shape[1], self.shape.features)
             kept = kept.to(self.rows.dtype)
         logits = self._logits(codes, kept)
@@ -102,8 +115,9 @@ class BatchedLearner:
         swing = momentum * self.first + pulled
         mean = torch.lerp(self.first, slope, 1 - momentum)
         square = _SECOND_BETA * self.second + (1 - _SECOND_BETA) * slope.square()
-        pace = rate.double() / (1 - momentum.double() ** self.done)
-        root = square.sqrt() / (1 - _SECOND_BETA**self.done) ** 0.5 + _TINY
+        done = self.done.double()
+        pace = rate.double() / (1 - momentum.double() ** done)
+        root = square.sqrt() / (1 - _SECOND_BETA**done).sqrt().float() + _TINY
         adam = self.rows * (1 - rate * self.decays) - pace.float() * mean / root
         sgd = self.rows - rate * (pulled + momentum * swing)
         # `where`, not a product: nothing of a network that broke may come through.

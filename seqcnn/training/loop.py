@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqcnn.engine.devices import count_threads, keep_freed_memory, use_full_precision
+from seqcnn.engine.devices import count_threads, keep_freed_memory, use_precision
 from seqcnn.errors import ConfigError
 from seqcnn.modelfile import ModelSpec
 from seqcnn.splits import Split
@@ -128,7 +128,7 @@ def train_many(
     settled = [_settle(job) for job in jobs]
     keep_freed_memory()
     if device.type == "cuda":
-        use_full_precision()
+        use_precision("float32")
     workers = 1 if device.type == "cuda" else count_threads(threads)
     groups = _group_jobs(settled, device, workers)
 
