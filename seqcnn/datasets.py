@@ -54,6 +54,7 @@ __all__ = [
     "read_fasta_classes",
     "read_peaks",
     "read_seq",
+    "read_seq_records",
 ]
 
 _log = logging.getLogger(__name__)
@@ -288,7 +289,15 @@ def read_fasta_classes(
 
 
 def read_seq(path: Path, *, length: int | None, task: str) -> LabelledSequences:
-    """Read DeepBind's .seq or .seq.gz.
+    """Read DeepBind's .seq or .seq.gz; see `read_seq_records`."""
+    rows = read_seq_records(path)
+    sequences = encode_records([row[:2] for row in rows], length=length, where=path)
+    targets = np.array([[row[2]] for row in rows], dtype=np.float32)
+    return LabelledSequences(sequences, targets, (task,))
+
+
+def read_seq_records(path: Path) -> list[tuple[str, Codes, float]]:
+    """Read the name, sequence and label of each row of DeepBind's .seq or .seq.gz.
 
     Raises
     ------
@@ -318,9 +327,7 @@ def read_seq(path: Path, *, length: int | None, task: str) -> LabelledSequences:
             expected="at least one line",
             remedy="check how it was made",
         )
-    sequences = encode_records([row[:2] for row in rows], length=length, where=path)
-    targets = np.array([[row[2]] for row in rows], dtype=np.float32)
-    return LabelledSequences(sequences, targets, (task,))
+    return rows
 
 
 def _parse_seq(

@@ -124,7 +124,7 @@ def _score_sides(
     engine: Engine, pairs: AllelePairs, progress: Callable[[int], object] | None
 ) -> Scores:
     """Score both windows of each pair: (2, members, n, tasks)."""
-    sides = np.empty((2, len(engine.model.members), len(pairs), len(engine.spec.tasks)))
+    sides = np.empty((2, engine.model.networks, len(pairs), len(engine.spec.tasks)))
     for part in pairs.parts:
         found = engine.predict_alleles(part.contig, part.ref, part.alt, progress=progress)
         for side, predictions in zip(sides, found, strict=True):

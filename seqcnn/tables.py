@@ -17,6 +17,7 @@ from seqcnn.datasets import (
     label_windows,
     place_windows,
 )
+from seqcnn.dna import Codes
 from seqcnn.errors import ConfigError, TableError
 from seqcnn.files import check_file, numbered_lines
 from seqcnn.genome import Genome, Interval, Sequences
@@ -24,7 +25,7 @@ from seqcnn.genome import Genome, Interval, Sequences
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["read_table", "read_table_sequences"]
+__all__ = ["read_table", "read_table_records", "read_table_sequences"]
 
 _PLACE = re.compile("[0-9]{1,12}", re.ASCII)
 _LOCUS = {"contig", "start", "end"}
@@ -64,6 +65,20 @@ def read_table(
 def read_table_sequences(path: Path, *, length: int, genome: Genome | None = None) -> Sequences:
     """Read only the sequences of a table, as `read_table` does."""
     return read_table(path, targets=(), length=length, genome=genome).sequences
+
+
+def read_table_records(path: Path) -> list[tuple[str, Codes]] | None:
+    """Read the names and sequences of a table; None where it holds loci instead.
+
+    Raises
+    ------
+    TableError
+        As `read_table`.
+    """
+    frame = _read_frame(path)
+    if "sequence" in frame.columns or not _LOCUS & set(frame.columns):
+        return _records(path, frame)
+    return None
 
 
 def _read_frame(path: Path) -> "pd.DataFrame":
@@ -207,15 +222,18 @@ def _missing(column: "pd.Series[str]") -> NDArray[np.bool_]:
 
 
 def _sequences(path: Path, frame: "pd.DataFrame", length: int | None) -> Sequences:
+    return encode_records(_records(path, frame), length=length, where=path)
+
+
+def _records(path: Path, frame: "pd.DataFrame") -> list[tuple[str, Codes]]:
     column = _column(path, frame, "sequence")
     # NA and NaN are spelled in nucleotide letters.
     spelled = column.astype(str).mask(_missing(column), "")
     names = _words(frame, "name", [f"row{i}" for i in range(1, len(frame) + 1)])
-    records = [
+    return [
         (name, encode_or_refuse(where, sequence))
         for name, where, sequence in zip(names, frame.index, spelled, strict=True)
     ]
-    return encode_records(records, length=length, where=path)
 
 
 def _windows(

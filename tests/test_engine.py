@@ -338,3 +338,27 @@ def test_devices_that_are_there_are_found(monkeypatch) -> None:
 def test_threads_are_those_asked_for_or_those_lent() -> None:
     assert count_threads(3) == 3
     assert count_threads(0) >= 1
+
+
+# Precision on request
+
+
+def test_rounded_windows_are_close_and_not_equal() -> None:
+    model = make_model("resnet", length=60, values={"channels": 16, "blocks": 2})
+    codes = draw_codes(20, 60)
+    exact = Engine(model, threads=1).predict(codes).logits
+    engine = Engine(model, threads=1)
+    engine.torch.round_to("bf16")  # as on a GPU
+    rounded = engine.predict(codes).logits
+    spread = exact.std()
+    assert 0 < np.abs(rounded - exact).max() < 0.2 * spread
+    engine.torch.round_to("float32")
+    np.testing.assert_array_equal(engine.predict(codes).logits, exact)
+
+
+@pytest.mark.parametrize("architecture", ["motif", "resnet"])
+def test_a_cpu_rounds_nothing(architecture) -> None:
+    engine = Engine(make_model(architecture, length=60), threads=1)
+    engine.round_to("float32")
+    with pytest.raises(ConfigError, match="only deep networks on a GPU"):
+        engine.round_to("bf16")

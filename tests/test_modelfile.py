@@ -167,7 +167,7 @@ def resign(path: Path, change, *, tensors=lambda _: None) -> None:
     def change_all(content) -> None:
         change(content)
         content.pop("sha256")
-        content["sha256"] = modelfile._digest(content, new)
+        content["sha256"] = modelfile.file._digest(content, new)
 
     new = load_file(path)
     tensors(new)

@@ -32,6 +32,7 @@ __all__ = [
     "MotifConfig",
     "NetworkConfig",
     "ResNetConfig",
+    "SeveralConfig",
     "StackedConfig",
     "configure",
     "describe_architecture",
@@ -277,6 +278,13 @@ def _dense_layers(
     return (*layers, dense("output", features, tasks))
 
 
+@dataclass(frozen=True)
+class SeveralConfig(NetworkConfig):
+    """No network of its own: the model is several models side by side."""
+
+    summary: ClassVar[str] = "several models side by side"
+
+
 ARCHITECTURES: dict[str, type[NetworkConfig]] = {
     "deepbind": DeepBindConfig,
     "motif": MotifConfig,
@@ -293,6 +301,8 @@ def configure(name: str, values: Mapping[str, str | float]) -> NetworkConfig:
     ConfigError
         For an unknown family or field (with the nearest name), or a value that does not fit.
     """
+    if name == "several" and not values:
+        return SeveralConfig()
     if name not in ARCHITECTURES:
         raise ConfigError("--arch", f"no architecture {name!r}", expected=", ".join(ARCHITECTURES))
     fields = {item.name: item for item in dataclasses.fields(ARCHITECTURES[name])}

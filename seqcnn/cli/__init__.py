@@ -43,6 +43,7 @@ class _LazyGroup(ExampleHelp, click.Group):
         "score-variants": "score_variants",
         "fdr": "fdr",
         "export-logos": "export_logos",
+        "import-deepbind": "import_deepbind",
         "info": "info",
     }
 

@@ -53,10 +53,11 @@ def command(**options: Any) -> None:
     started = time.monotonic()
     engine = open_engine(options)
     model, spec = engine.model, engine.spec
-    if source.length not in (None, spec.length):
+    length = source.length if spec.window else spec.length
+    if source.length not in (None, length):
         raise ConfigError("--length", f"{source.length}", expected=f"the model's {spec.length}")
     data = prepare_evaluation(
-        source, tasks=spec.tasks, task_kind=spec.task_kind, length=spec.length, seed=seed
+        source, tasks=spec.tasks, task_kind=spec.task_kind, length=length, seed=seed
     )
     data = transform_targets(data, spec.transform)
     _log.info("%d sequences", len(data))

@@ -62,6 +62,13 @@ def command(**options: Any) -> None:
     inputs = [path for path in (options["model"], options["sequences"]) if path]
     check_output(output, force=options["force"], inputs=inputs, made=_FILES)
     model = read_model(options["model"])
+    if model.parts:
+        raise ModelFileError(
+            options["model"],
+            f"{len(model.parts)} models side by side",
+            expected="a single one",
+            remedy="import the one that you want to see",
+        )
     motifs = _motifs_of(model, options) if options["sequences"] else list(model.motifs)
     if not motifs:
         raise ModelFileError(
@@ -81,7 +88,10 @@ def _motifs_of(model: "TrainedModel", options: dict[str, Any]) -> "list[Motif]":
 
     path = options["sequences"]
     records = read_fasta_records(path)
-    codes = encode_records(records, length=model.spec.length, where=path).codes
+    # A model that scores windows inside sequences is no judge of how long they should be.
+    length = None if model.spec.window else model.spec.length
+    codes = encode_records(records, length=length, where=path).codes
+    model = model.with_rule(length=codes.shape[1])
     engine = make_engine(model, options)
     importance = [
         detector_importance(engine, codes, member=member) for member in range(len(model.members))

@@ -31,26 +31,18 @@ def command(model: Path, **_: Any) -> None:
     for name, value in rows:
         click.echo(f"{name:<{width}}{value}")
     click.echo()
-    for line in _tabulate_layers(trained):
+    for line in _tabulate_parts(trained) if trained.parts else _tabulate_layers(trained):
         click.echo(line)
 
 
 def _describe(model: "TrainedModel") -> list[tuple[str, str]]:
-    import dataclasses
-
     from seqcnn.motifs import spell_consensus
 
     spec = model.spec
-    fields = dataclasses.asdict(spec.config)
-    parameters = sum(weights.size for weights in model.members[0].values())
     rows = [
-        (
-            "architecture",
-            f"{spec.architecture} ({', '.join(f'{k}={v}' for k, v in fields.items())})",
-        ),
-        ("members", f"{len(model.members)} of {parameters:,} numbers each"),
-        ("task", f"{spec.task_kind}: {', '.join(spec.tasks)}"),
+        *_describe_networks(model),
         ("window", f"{spec.length} bp, {spec.alphabet.upper()}, strands: {spec.strands}"),
+        *_describe_windows(model),
         ("N", f"{spec.unknown:g} in each one-hot row"),
         ("motifs", f"{len(model.motifs)} with at least ten sites"),
     ]
@@ -65,12 +57,74 @@ def _describe(model: "TrainedModel") -> list[tuple[str, str]]:
             ("null", f"{null.count} variants of each of {len(null.types)} types, for p-values")
         ]
     origin = model.provenance
+    entry = origin.get("deepbind", {})
+    known = [key for key in (*_ENTRY, "type", "class", "details") if key in entry]
+    rows += [(key, str(entry[key])) for key in known]
     rows += [("made by", f"seqcnn {origin.get('version', '?')}, seed {origin.get('seed', '?')}")]
     rows += [("command", origin.get("command", "?"))]
     rows += [
         ("input", f"{name} sha256 {digest}") for name, digest in origin.get("inputs", {}).items()
     ]
     return rows
+
+
+def _describe_networks(model: "TrainedModel") -> list[tuple[str, str]]:
+    from collections import Counter
+
+    task, names = f"{model.spec.task_kind}: ", model.spec.tasks
+    shown = ", ".join(names[:_MOST_TASKS])
+    more = f" and {len(names) - _MOST_TASKS} more" if len(names) > _MOST_TASKS else ""
+    if model.parts:
+        shapes = Counter(_spell_shape(part) for part in model.parts)
+        rows = [("models", f"{len(model.parts)} side by side")]
+        rows += [("", f"{number} x {shape}") for shape, number in shapes.most_common()]
+    else:
+        size = sum(weights.size for weights in model.members[0].values())
+        rows = [("architecture", _spell_shape(model))]
+        rows += [("members", f"{len(model.members)} of {size:,} numbers each")]
+    return [*rows, ("task", task + shown + more)]
+
+
+_MOST_TASKS = 20
+
+
+def _spell_shape(model: "TrainedModel") -> str:
+    import dataclasses
+
+    fields = dataclasses.asdict(model.spec.config)
+    return f"{model.spec.architecture} ({', '.join(f'{k}={v}' for k, v in fields.items())})"
+
+
+def _describe_windows(model: "TrainedModel") -> list[tuple[str, str]]:
+    spec = model.spec
+    if not spec.window:
+        return []
+    sizes = sorted({part.spec.window for part in model.parts} or {spec.window})
+    words = {"max": "the largest counts", "average": "their sum by the bases counts"}
+    around = "N" if spec.flanks == "unknown" else "the sequence itself"
+    spelled = ", ".join(map(str, sizes))
+    text = (
+        f"{spelled} bp inside a longer sequence; {words[spec.over_windows]}; around each: {around}"
+    )
+    return [("windows", text)]
+
+
+_ENTRY = ("id", "protein", "species", "experiment", "family")
+
+
+def _tabulate_parts(model: "TrainedModel") -> list[str]:
+    """List the models side by side in aligned columns."""
+    rows: list[tuple[str, ...]] = [("task", *_ENTRY, "strands", "window")]
+    for part in model.parts:
+        entry = part.provenance.get("deepbind", {})
+        known = [str(entry.get(key, ".")) for key in _ENTRY]
+        spec = part.spec
+        rows.append((spec.tasks[0], *known, spec.strands, str(spec.window)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 _COLUMNS = (

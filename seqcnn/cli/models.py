@@ -1,9 +1,8 @@
 """A model on a device: the same first steps of every command that runs one."""
 
 import logging
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,16 +14,29 @@ if TYPE_CHECKING:
 
 __all__ = ["choose_device", "make_engine", "model_option", "open_engine"]
 
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
 _log = logging.getLogger("seqcnn.model")
 
-model_option = click.option(
-    "-m",
-    "--model",
-    type=INPUT,
-    required=True,
-    metavar="MODEL",
-    help="A .safetensors file that `seqcnn train` wrote.",
-)
+
+def model_option(command: Decorated) -> Decorated:
+    """Add the options that say which model runs, and how exactly."""
+    rounding = click.option(
+        "--precision",
+        type=click.Choice(["float32", "tf32", "bf16"]),
+        default="float32",
+        show_default=True,
+        help="What a GPU multiplies in deep networks; less is faster and not as exact.",
+    )
+    model = click.option(
+        "-m",
+        "--model",
+        type=INPUT,
+        required=True,
+        metavar="MODEL",
+        help="A .safetensors file that `seqcnn train` wrote.",
+    )
+    return model(rounding(command))
 
 
 def choose_device(options: Mapping[str, Any]) -> str:
@@ -40,7 +52,9 @@ def make_engine(model: "TrainedModel", options: Mapping[str, Any]) -> "Engine":
     """Lay a model out on the device of ``--device``."""
     from seqcnn.engine import Engine
 
-    return Engine(model, device=choose_device(options), threads=options["threads"])
+    engine = Engine(model, device=choose_device(options), threads=options["threads"])
+    engine.round_to(options["precision"])
+    return engine
 
 
 def open_engine(options: Mapping[str, Any]) -> "Engine":
@@ -49,5 +63,5 @@ def open_engine(options: Mapping[str, Any]) -> "Engine":
 
     model = read_model(options["model"])
     if options.get("strands"):
-        model = replace(model, spec=replace(model.spec, strands=options["strands"]))
+        model = model.with_rule(strands=options["strands"])
     return make_engine(model, options)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from seqcnn.engine import Predictions
     from seqcnn.genome import Sequences
     from seqcnn.modelfile import ModelSpec
+    from seqcnn.sources import WholeSequences
 
 _BLANKS = str.maketrans("\t\r\n", "   ")
 
@@ -71,7 +72,7 @@ def format_value(value: object) -> str:
 
 def write_predictions(
     handle: TextIO,
-    sequences: "Sequences",
+    sequences: "Sequences | WholeSequences",
     predictions: "Predictions",
     spec: "ModelSpec",
     *,
@@ -83,17 +84,45 @@ def write_predictions(
     located = sequences.intervals is not None
     columns = ["name", *(["contig", "start", "end", "strand"] if located else []), "task"]
     columns += ["logit", "probability", "sd", *([] if targets is None else ["target"])]
-    logits, sds = predictions.logits, predictions.sd
+    logits = predictions.logits
     # The sigmoid by way of the hyperbolic tangent, which never overflows.
     probabilities = 0.5 + 0.5 * np.tanh(0.5 * logits)
+    if spec.task_kind == "regression":
+        probabilities = np.full_like(logits, np.nan)
+    numbers: list[np.ndarray[Any, Any]] = [logits, probabilities, predictions.sd]
+    numbers += [] if targets is None else [targets]
+    # Scores of the original DeepBind program have six decimals.
+    forms = ["%.6f" if spec.window else _DIGITS, *[_DIGITS] * (len(numbers) - 1)]
+    handle.write("\t".join(columns) + "\n")
+    tasks = [format_value(task) for task in spec.tasks]
+    step = max(1, _ROWS // len(tasks))
+    for start in range(0, len(sequences), step):
+        stop = min(start + step, len(sequences))
+        places = [_spell_place(sequences, i) for i in range(start, stop)]
+        leads = [f"{place}\t{task}" for place in places for task in tasks]
+        cells = (
+            _spell_numbers(part[start:stop], form)
+            for part, form in zip(numbers, forms, strict=True)
+        )
+        handle.writelines(f"{row}\n" for row in map("\t".join, zip(leads, *cells, strict=True)))
 
-    def rows() -> Iterator[list[object]]:
-        for i, name in enumerate(sequences.names):
-            place = sequences.intervals[i] if sequences.intervals else None
-            where = [place.contig, place.start, place.end, place.strand] if place else []
-            for t, task in enumerate(spec.tasks):
-                probability = None if spec.task_kind == "regression" else probabilities[i, t]
-                target = [] if targets is None else [targets[i, t]]
-                yield [name, *where, task, logits[i, t], probability, sds[i, t], *target]
 
-    write_rows(handle, columns, rows())
+_DIGITS = "%.6g"
+_ROWS = 1 << 16
+
+
+def _spell_place(sequences: "Sequences | WholeSequences", row: int) -> str:
+    place = sequences.intervals[row] if sequences.intervals else None
+    where = [place.contig, place.start, place.end, place.strand] if place else []
+    return "\t".join(map(format_value, [sequences.names[row], *where]))
+
+
+def _spell_numbers(values: "np.ndarray[Any, Any]", form: str) -> list[str]:
+    """Spell numbers as `format_value` does, all at once."""
+    import numpy as np
+
+    if np.isnan(values).all():
+        return ["."] * values.size
+    # Adding zero turns -0.0 into 0.0.
+    numbers = (values.astype(np.float64).ravel() + 0.0).tolist()
+    return ["." if text == "nan" else text for text in map(form.__mod__, numbers)]

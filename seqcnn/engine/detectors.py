@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from seqcnn.architectures.pooled import Dense, PooledForm
 
-__all__ = ["Lanes", "Scale", "lay_out"]
+__all__ = ["Lanes", "Scale", "fix_point", "lay_out", "tabulate"]
 
 _LANES = 16
 _LETTERS = 5
@@ -114,12 +114,12 @@ def lay_out(form: PooledForm, *, length: int, strands: str, unknown: float = 0.2
         What N has in each of the four one-hot rows.
     """
     number = form.columns.shape[2]
-    columns, bits = _fix_point(form, unknown, both=strands != "single")
+    columns, bits = fix_point(form, unknown, both=strands != "single")
     kmer = _choose_kmer(len(columns), columns.shape[2])
     positions = length + 2 * form.padding - len(columns) + 1
     hidden, output = _lay_out_head(form.head, number)
     return Lanes(
-        tables=_tabulate(columns, kmer),
+        tables=tabulate(columns, kmer),
         columns=columns,
         kmer=kmer,
         padding=form.padding,
@@ -134,7 +134,7 @@ def lay_out(form: PooledForm, *, length: int, strands: str, unknown: float = 0.2
     )
 
 
-def _fix_point(form: PooledForm, unknown: float, *, both: bool) -> tuple[NDArray[np.int32], int]:
+def fix_point(form: PooledForm, unknown: float, *, both: bool) -> tuple[NDArray[np.int32], int]:
     """Round the columns (width, 5, lanes) to multiples of 2^-bits.
 
     Rounded once for both strands: a sequence and its reverse complement then score the same.
@@ -186,7 +186,8 @@ def _count_chunks(width: int, kmer: int) -> int:
     return 2 + 4 * max(0, -(-(width - 2 * kmer) // (4 * kmer)))
 
 
-def _tabulate(columns: NDArray[np.int32], kmer: int) -> NDArray[np.int32]:
+def tabulate(columns: NDArray[np.int32], kmer: int) -> NDArray[np.int32]:
+    """Sum columns (width, 5, lanes) over the k-mers of each chunk: (chunks, 5^kmer, lanes)."""
     width, _, lanes = columns.shape
     chunks = _count_chunks(width, kmer)
     padded = np.zeros((chunks * kmer, _LETTERS, lanes), dtype=np.int32)

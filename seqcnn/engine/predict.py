@@ -1,12 +1,13 @@
 """The engine: everything that runs sequences through a trained model.
 
 A model with global pooling runs in compiled loops on a CPU; a deep one, and any on a GPU, on
-torch. Which of them it is makes no difference to the logits beyond rounding (1e-6), and nothing
-else does: not the order of the sequences, nor their neighbours, nor blocks, nor threads.
+torch. One that scores the windows inside a sequence runs in compiled loops wherever it is. Which
+of them it is makes no difference to the logits beyond rounding (1e-6), and nothing else does: not
+the order of the sequences, nor their neighbours, nor blocks, nor threads.
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,11 @@ from numpy.typing import NDArray
 from seqcnn.dna import Codes
 from seqcnn.engine.backend import Backend, Logits
 from seqcnn.engine.check import check_device
+from seqcnn.engine.collection import Collection
 from seqcnn.engine.compiled_backend import CompiledBackend
 from seqcnn.engine.devices import count_threads
+from seqcnn.engine.windowed import WindowedBackend
+from seqcnn.errors import ConfigError
 from seqcnn.genome import Haplotypes
 from seqcnn.modelfile import TrainedModel
 
@@ -78,13 +82,17 @@ class Engine:
         self, model: TrainedModel, *, device: "torch.device | str" = "cpu", threads: int = 0
     ) -> None:
         self.model, self.spec = model, model.spec
-        self.device = str(device)
+        self.device = "cpu" if model.parts or model.spec.window else str(device)
         self.threads = count_threads(threads)
         self._backend: Backend = self._choose_backend()
         self._centre = np.array(self.spec.centre or [0.0] * len(self.spec.tasks))
         self._scale = np.array(self.spec.scale or [1.0] * len(self.spec.tasks))
 
     def _choose_backend(self) -> Backend:
+        if self.model.parts:
+            return Collection(self.model.parts, self.threads, self._make_part)
+        if self.spec.window:
+            return WindowedBackend(self.spec, self.model.members, self.threads)
         if self.device != "cpu":
             reference = Engine(self.model, threads=self.threads)._backend
             sides = [_scorer(backend) for backend in (self.torch, reference)]
@@ -93,6 +101,35 @@ class Engine:
         if CompiledBackend.suits(self.spec):
             return CompiledBackend(self.spec, self.model.members, self.threads)
         return self.torch
+
+    def round_to(self, precision: str) -> None:
+        """Let a GPU round what a deep network multiplies: faster, and less exact.
+
+        The device has been compared with the CPU before, in float32.
+
+        Parameters
+        ----------
+        precision
+            One of `PRECISIONS`: ``float32``, the default, rounds nothing.
+
+        Raises
+        ------
+        ConfigError
+            Where nothing would be rounded.
+        """
+        if precision == "float32":
+            return
+        if self.device == "cpu" or self._backend is not self.torch or not self.torch.is_deep:
+            raise ConfigError(
+                f"--precision {precision}",
+                "only deep networks on a GPU are rounded",
+                expected="float32 here",
+                remedy="leave the option out",
+            )
+        self.torch.round_to(precision)
+
+    def _make_part(self, part: TrainedModel) -> Backend:
+        return Engine(part, threads=self.threads)._backend
 
     @functools.cached_property
     def torch(self) -> "TorchBackend":
@@ -112,7 +149,8 @@ class Engine:
         Parameters
         ----------
         codes
-            Array (n, length) of the model's length.
+            Array (n, length) of the model's length; of any, where the model scores the windows
+            inside a sequence.
         progress
             Called with the number of sequences done since the last call.
 
@@ -128,6 +166,18 @@ class Engine:
         """
         self._check_length(codes)
         return self._rescale(self._backend.predict(codes, progress or _ignore))
+
+    def predict_each(
+        self, sequences: Sequence[Codes], *, progress: Callable[[int], object] | None = None
+    ) -> Predictions:
+        """Score sequences of several lengths, each as it is; see `predict`."""
+        lengths = np.array([len(codes) for codes in sequences], dtype=np.int64)
+        members = np.empty((self.model.networks, len(sequences), len(self.spec.tasks)))
+        for length in np.unique(lengths):
+            rows = np.flatnonzero(lengths == length)
+            codes = np.stack([sequences[int(row)] for row in rows])
+            members[:, rows] = self.predict(codes, progress=progress).members
+        return Predictions(members)
 
     def predict_mutants(
         self, codes: Codes, *, progress: Callable[[int], object] | None = None
@@ -214,7 +264,8 @@ class Engine:
         return Predictions(self._scaled(logits))
 
     def _check_length(self, codes: Codes) -> None:
-        if codes.ndim != 2 or codes.shape[1] != self.spec.length:
+        wanted = (codes.shape[-1] or 1) if self.spec.window else self.spec.length
+        if codes.ndim != 2 or codes.shape[1] != wanted:
             raise ValueError(f"codes of shape {codes.shape}, not (n, {self.spec.length})")
 
 

@@ -30,7 +30,7 @@ from seqcnn.engine.kernels import (
 )
 from seqcnn.engine.pooled import fill_track
 
-__all__ = ["score_every_window"]
+__all__ = ["score_every_window", "slide_maximum"]
 
 _ROWS = 8  # as many as `_pool_state` takes at a time
 
@@ -65,7 +65,7 @@ def score_every_window(
     fill_track(kmers, lanes, work, scores, sums)
     best = np.empty((windows, number), dtype=np.int32)
     total = np.zeros((windows if lanes.has_mean else 1, number), dtype=np.int64)
-    _slide_maximum(scores[padding:], inner, best)
+    slide_maximum(scores[padding:], inner, best)
     if lanes.has_mean:
         for s in range(windows):
             for k in range(number):
@@ -80,7 +80,7 @@ def score_every_window(
 
 
 @compile_kernel
-def _slide_maximum(scores: Integers, size: int, best: Integers) -> None:
+def slide_maximum(scores: Integers, size: int, best: Integers) -> None:
     """Find the largest of `size` neighbouring scores, from each of the first positions on."""
     count, number = len(best) + size - 1, scores.shape[1]
     after = np.empty((count, number), dtype=np.int32)  # to the end of the position's block

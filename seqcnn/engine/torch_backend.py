@@ -189,7 +189,6 @@ class TorchBackend:
             Called with the one-hot block (block, 4, length), filled up with N, and the number
             of rows in it that are sequences.
         """
-
         starts = range(0, len(codes), self.block)
 
         def fill(start: int) -> Tensor:

@@ -71,7 +71,7 @@ class ScoreFields:
         left_out = {
             "p": not with_p,
             "q": not with_q,
-            "sd": len(model.members) == 1,
+            "sd": model.networks == 1,
             "probability_difference": model.spec.task_kind == "regression",
         }
         wanted = [score for score in (*_SCORES, "p", "q", "sd") if not left_out.get(score)]

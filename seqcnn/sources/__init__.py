@@ -6,13 +6,15 @@ one source is named; negatives are made where it has none; some rows are held ou
 
 from seqcnn.sources.preparation import prepare_evaluation, prepare_split
 from seqcnn.sources.source import BACKGROUNDS, Source, name_task
-from seqcnn.sources.unlabelled import read_unlabelled
+from seqcnn.sources.unlabelled import WholeSequences, read_unlabelled, read_whole
 
 __all__ = [
     "BACKGROUNDS",
     "Source",
+    "WholeSequences",
     "name_task",
     "prepare_evaluation",
     "prepare_split",
     "read_unlabelled",
+    "read_whole",
 ]

@@ -75,7 +75,7 @@ def prepare_split(
 
 
 def prepare_evaluation(
-    source: Source, *, tasks: tuple[str, ...], task_kind: TaskKind, length: int, seed: int
+    source: Source, *, tasks: tuple[str, ...], task_kind: TaskKind, length: int | None, seed: int
 ) -> LabelledSequences:
     """Read a source to evaluate a model on.
 
@@ -84,7 +84,7 @@ def prepare_evaluation(
     source
         What to read.
     tasks, task_kind, length
-        Of the model.
+        Of the model; without a length, that which the source has.
     seed
         Seed of the negatives.
 

@@ -1,19 +1,36 @@
 """Sequences to be scored: FASTA, BED, or a table, told apart by their first line."""
 
 import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from seqcnn.datasets import encode_records, label_windows, place_windows, read_seq
+from seqcnn.datasets import encode_records, label_windows, place_windows, read_seq_records
+from seqcnn.dna import Codes
 from seqcnn.errors import ConfigError, InputError
 from seqcnn.files import numbered_lines, standard_input_file
-from seqcnn.genome import Genome, Sequences, open_genome, read_bed, read_fasta_records
-from seqcnn.tables import read_table_sequences
+from seqcnn.genome import Genome, Interval, Sequences, open_genome, read_bed, read_fasta_records
+from seqcnn.tables import read_table_records, read_table_sequences
 
-__all__ = ["read_unlabelled"]
+__all__ = ["WholeSequences", "read_unlabelled", "read_whole"]
 
 _LOCUS = {"contig", "start", "end"}
+
+Records = list[tuple[str, Codes]]
+
+
+@dataclass(frozen=True)
+class WholeSequences:
+    """Sequences of any lengths: codes and a name each, and where they come from."""
+
+    codes: Sequence[Codes]
+    names: tuple[str, ...]
+    intervals: tuple[Interval, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.codes)
 
 
 def read_unlabelled(path: Path, *, length: int, fasta: Path | None) -> Sequences:
@@ -33,16 +50,47 @@ def read_unlabelled(path: Path, *, length: int, fasta: Path | None) -> Sequences
     SeqcnnError
         For a file that cannot be read, or intervals without a genome.
     """
+    found = _read(path, length=length, fasta=fasta)
+    if isinstance(found, Sequences):
+        return found
     where = "standard input" if str(path) == "-" else path
+    return encode_records(found, length=length, where=where)
+
+
+def read_whole(path: Path, *, length: int, fasta: Path | None) -> WholeSequences:
+    """Read sequences as long as they are; for intervals, windows of a length.
+
+    Parameters
+    ----------
+    path, length, fasta
+        As in `read_unlabelled`.
+
+    Raises
+    ------
+    SeqcnnError
+        As `read_unlabelled`.
+    """
+    found = _read(path, length=length, fasta=fasta)
+    if isinstance(found, Sequences):
+        return WholeSequences(list(found.codes), found.names, found.intervals)
+    names = tuple(name for name, _ in found)
+    return WholeSequences([codes for _, codes in found], names)
+
+
+def _read(path: Path, *, length: int, fasta: Path | None) -> Sequences | Records:
+    """Read sequences as they are spelled, or windows where places are named."""
     with standard_input_file(path) as file, contextlib.ExitStack() as resources:
         first = _first_line(file)
         if first is not None and first.startswith(">"):
-            return encode_records(read_fasta_records(file), length=length, where=where)
+            return read_fasta_records(file)
         columns = set() if first is None else set(first.replace(",", "\t").split())
         if {"seq", "Bound"} <= columns:
-            return read_seq(file, length=length, task="").sequences
+            return [row[:2] for row in read_seq_records(file)]
         genome = resources.enter_context(open_genome(fasta)) if fasta else None
         if first is None or "sequence" in columns or columns >= _LOCUS:
+            records = read_table_records(file)
+            if records is not None:
+                return records
             return read_table_sequences(file, length=length, genome=genome)
         return _read_intervals(file, genome, length=length)
 

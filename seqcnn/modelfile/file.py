@@ -1,6 +1,6 @@
 """The model file: one safetensors file with everything that scoring needs, and nothing that runs.
 
-Layout, ``FORMAT_VERSION`` 1
+Layout, ``FORMAT_VERSION`` 2
     Tensors ``member.I.NAME`` (weights of member I), ``reference`` (tasks, quantiles),
     ``motif.I`` (4, width) counts and ``null`` (types, tasks, count), sizes of the effects of null
     variants. The safetensors metadata holds one key, ``seqcnn``: a JSON object with
@@ -9,178 +9,50 @@ Layout, ``FORMAT_VERSION`` 1
     ``sha256``, the digest of all tensors and of the rest of the object: one byte that changed is
     found out. A file may be without a null, and has neither of the two then. Two trainings with
     one seed give the same bytes: no clock, no path, no machine in it.
+
+Models side by side
+    ``parts`` lists the `spec`, the number of `members` and the `provenance` of each; tensors
+    ``part.P.member.I.NAME`` are its weights. The model itself has the architecture ``several``
+    and no members.
+
+Version 1 had neither parts nor windows inside a sequence. A model without them is written as
+version 1 still, so that older programs read it.
 """
 
 import dataclasses
 import hashlib
 import json
 import re
-import sys
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from seqcnn.architectures import NetworkConfig, configure
-from seqcnn.dna import ALPHABETS
 from seqcnn.errors import ConfigError, InputError, ModelFileError
 from seqcnn.files import check_file, whole_file
-from seqcnn.metrics import TaskKind
+from seqcnn.modelfile.spec import ModelSpec, is_name, is_number
+from seqcnn.modelfile.trained import TrainedModel
 from seqcnn.motifs import Motif
 from seqcnn.significance import Null
 
-__all__ = ["FORMAT_VERSION", "ModelSpec", "TrainedModel", "read_model", "write_model"]
+__all__ = ["FORMAT_VERSION", "read_model", "write_model"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _METADATA = "seqcnn"
 _DIGEST = "sha256"
-_STRANDS = ("average", "max", "single")
-_TRANSFORMS = ("none", "log2")
-_LONGEST = 1_000_000
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST_MESSAGE = 200
 
 Tensors = dict[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """What a model takes and gives.
-
-    Attributes
-    ----------
-    architecture
-        Name of the family.
-    config
-        Its numbers.
-    task_kind
-        ``binary``, ``multilabel`` or ``regression``.
-    tasks
-        A name for each output.
-    length
-        Bases of a window.
-    strands
-        ``average`` (mean of both strands' logits), ``max`` (the larger), or ``single``.
-    alphabet
-        ``dna`` or ``rna``.
-    centre, scale
-        Mean and standard deviation that regression targets were standardised with, for each
-        task; 0 and 1 otherwise. A logit l stands for ``centre + scale * l``.
-    transform
-        ``log2`` where that value is the log2 of a regression target, else ``none``.
-    unknown
-        What N has in each of the four one-hot rows.
-    """
-
-    architecture: str
-    config: NetworkConfig
-    task_kind: TaskKind
-    tasks: tuple[str, ...]
-    length: int
-    strands: str
-    alphabet: str = "dna"
-    centre: tuple[float, ...] = ()
-    scale: tuple[float, ...] = ()
-    transform: str = "none"
-    unknown: float = 0.25
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the spec as plain JSON values."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "ModelSpec":
-        """Build a spec from `to_json`'s values.
-
-        Raises
-        ------
-        ConfigError, KeyError, TypeError, ValueError
-            For values that are no spec.
-        """
-        known = dict(values)
-        known["config"] = configure(known["architecture"], known["config"])
-        for key in ("tasks", "centre", "scale"):
-            known[key] = tuple(known[key])
-        known["unknown"] = float(known["unknown"])
-        spec = cls(**known)
-        _check_spec(spec)
-        return spec
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """A trained network, or an ensemble of them, and what was measured when it was trained.
-
-    Attributes
-    ----------
-    spec
-        What it takes and gives.
-    members
-        Weights of each member by name.
-    reference
-        Scores (tasks, quantiles) of the training positives at even quantiles from 0 to 1,
-        against which an allele's score is ranked.
-    motifs
-        What the detectors recognise, most important first.
-    metrics
-        As in metrics.json, without time and device.
-    baselines
-        The composition and length baselines, as JSON values.
-    provenance
-        Version, command, checksums of the data, seed.
-    null
-        Effects of null variants, against which those of alleles are held; None where there is
-        no null distribution.
-    """
-
-    spec: ModelSpec
-    members: tuple[dict[str, NDArray[Any]], ...]
-    reference: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-    motifs: tuple[Motif, ...] = ()
-    metrics: dict[str, Any] = field(default_factory=dict)
-    baselines: dict[str, Any] = field(default_factory=dict)
-    provenance: dict[str, Any] = field(default_factory=dict)
-    null: Null | None = None
-
-
-def _check_spec(spec: ModelSpec) -> None:
-    number = len(spec.tasks)
-    sound = {
-        "tasks": number > 0 and all(map(_is_name, spec.tasks)),
-        "task_kind": spec.task_kind in get_args(TaskKind),
-        "length": type(spec.length) is int and 0 < spec.length <= _LONGEST,
-        "strands": spec.strands in _STRANDS,
-        "alphabet": spec.alphabet in ALPHABETS,
-        "centre": len(spec.centre) in (0, number) and all(map(_is_number, spec.centre)),
-        "scale": len(spec.scale) in (0, number)
-        and all(_is_number(v) and v > 0 for v in spec.scale),
-        "transform": spec.transform in _TRANSFORMS,
-        "unknown": 0 <= spec.unknown <= 1,
-    }
-    wrong = [name for name, is_sound in sound.items() if not is_sound]
-    if wrong:
-        raise ValueError(f"{wrong[0]} {getattr(spec, wrong[0])!r}")
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and not _CONTROL.search(value)
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return abs(value) <= sys.float_info.max
 
 
 def write_model(model: TrainedModel, path: Path) -> None:
     """Write a model file; the place is taken only when it is whole."""
     tensors = _collect_tensors(model)
     content = {
-        "format_version": FORMAT_VERSION,
+        "format_version": 2 if model.parts or model.spec.window else 1,
         "spec": model.spec.to_json(),
         "members": len(model.members),
         "motifs": [_motif_to_json(motif) for motif in model.motifs],
@@ -190,15 +62,19 @@ def write_model(model: TrainedModel, path: Path) -> None:
     }
     if model.null is not None:
         content["null"] = _null_to_json(model.null)
+    if model.parts:
+        content["parts"] = [_part_to_json(part) for part in model.parts]
     text = _dump(content | {_DIGEST: _digest(content, tensors)})
     with whole_file(path) as partial:
         save_file(tensors, partial, metadata={_METADATA: text})
 
 
 def _collect_tensors(model: TrainedModel) -> Tensors:
-    tensors = {
-        f"member.{i}.{name}": np.asarray(weights, order="C")
-        for i, member in enumerate(model.members)
+    sides = [("", model), *((f"part.{p}.", part) for p, part in enumerate(model.parts))]
+    tensors: Tensors = {
+        f"{side}member.{i}.{name}": np.asarray(weights, order="C")
+        for side, each in sides
+        for i, member in enumerate(each.members)
         for name, weights in member.items()
     }
     tensors["reference"] = np.ascontiguousarray(model.reference, dtype=np.float32)
@@ -300,9 +176,16 @@ def _check_version(path: Path, content: dict[str, Any]) -> None:
 
 def _assemble(content: dict[str, Any], tensors: Tensors) -> TrainedModel:
     spec = ModelSpec.from_json(content["spec"])
-    members = tuple(_member(tensors, number) for number in range(content["members"]))
-    if not members:
-        raise ValueError("no weights")
+    weights = _sort_weights(tensors)
+    parts = tuple(
+        _part_from_json(values, weights, part)
+        for part, values in enumerate(content.get("parts", ()))
+    )
+    members = () if parts else _members(weights, -1, content["members"])
+    if parts and spec.tasks != tuple(task for part in parts for task in part.spec.tasks):
+        raise ValueError("tasks that are not those of the parts")
+    if spec.window and not parts and len(members) * len(spec.tasks) > 1:
+        raise ValueError(f"windows for {len(members)} members and {len(spec.tasks)} tasks")
     reference = tensors["reference"]
     if reference.ndim != 2 or (reference.size and len(reference) != len(spec.tasks)):
         raise ValueError(f"reference of shape {reference.shape} for {len(spec.tasks)} tasks")
@@ -315,22 +198,48 @@ def _assemble(content: dict[str, Any], tensors: Tensors) -> TrainedModel:
     _check_described(content)
     described = {key: content[key] for key in ("metrics", "baselines", "provenance")}
     null = _null_from_json(content, tensors, len(spec.tasks))
-    return TrainedModel(spec, members, reference, motifs, null=null, **described)
+    return TrainedModel(spec, members, reference, motifs, null=null, parts=parts, **described)
 
 
-def _member(tensors: Tensors, number: int) -> Tensors:
-    prefix = f"member.{number}."
-    member = {
-        name.removeprefix(prefix): weights
-        for name, weights in tensors.items()
-        if name.startswith(prefix)
-    }
-    if not member:
-        raise ValueError(f"no weights of member {number + 1}")
-    for name, weights in member.items():
-        if not np.isfinite(weights).all():
-            raise ValueError(f"{name} holds values that are not finite")
-    return member
+_WEIGHTS = re.compile(r"(?:part\.([0-9]{1,9})\.)?member\.([0-9]{1,9})\.(.+)")
+
+Weights = dict[tuple[int, int], Tensors]
+"""By the number of the part (-1: of none) and of the member."""
+
+
+def _sort_weights(tensors: Tensors) -> Weights:
+    sorted_out: Weights = {}
+    for name, values in tensors.items():
+        if match := _WEIGHTS.fullmatch(name):
+            if not np.isfinite(values).all():
+                raise ValueError(f"{match[3]} holds values that are not finite")
+            place = (-1 if match[1] is None else int(match[1]), int(match[2]))
+            sorted_out.setdefault(place, {})[match[3]] = values
+    return sorted_out
+
+
+def _members(weights: Weights, part: int, number: int) -> tuple[Tensors, ...]:
+    members = []
+    for i in range(number):
+        if (part, i) not in weights:
+            raise ValueError(f"no weights of member {i + 1}")
+        members.append(weights[part, i])
+    if not members:
+        raise ValueError("no weights")
+    return tuple(members)
+
+
+def _part_to_json(part: TrainedModel) -> dict[str, Any]:
+    members = len(part.members)
+    return {"spec": part.spec.to_json(), "members": members, "provenance": part.provenance}
+
+
+def _part_from_json(values: dict[str, Any], weights: Weights, number: int) -> TrainedModel:
+    spec = ModelSpec.from_json(values["spec"])
+    members = _members(weights, number, values["members"])
+    if len(members) > 1:
+        raise ValueError(f"{len(members)} members of part {number + 1}")
+    return TrainedModel(spec, members, provenance=dict(values["provenance"]))
 
 
 def _null_to_json(null: Null) -> dict[str, Any]:
@@ -361,7 +270,7 @@ def _check_described(content: dict[str, Any]) -> None:
     sides += metrics.get("baselines", {}).values()
     estimates = [value for side in sides for task in side.values() for value in task.values()]
     numbers = [n for value in estimates for n in _numbers_of(value)]
-    if not all(number is None or _is_number(number) for number in numbers):
+    if not all(number is None or is_number(number) for number in numbers):
         raise ValueError("metrics that are no numbers")
     parts = [provenance, provenance.get("inputs", {}), *baselines.values()]
     if not all(isinstance(part, dict) for part in parts):
@@ -391,7 +300,7 @@ def _motif_from_json(values: dict[str, Any], pfm: NDArray[np.float64]) -> Motif:
     motif = Motif(pfm=pfm, **known | {"background": tuple(known["background"])})
     numbers = [value for key in ("sites", "importance") if (value := known.get(key)) is not None]
     # A motif's name becomes that of a file.
-    named = _is_name(motif.name) and _is_name(motif.alternate) and "/" not in motif.name
-    if not (named and all(map(_is_number, numbers))):
+    named = is_name(motif.name) and is_name(motif.alternate) and "/" not in motif.name
+    if not (named and all(map(is_number, numbers))):
         raise ValueError(f"the motif {motif.name!r}")
     return motif

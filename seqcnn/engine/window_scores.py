@@ -1,0 +1,211 @@
+"""From pooled windows to logits: each network's layers, then strands and windows put together."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcnn.engine.compiled import compile_kernel
+from seqcnn.engine.kernels import Logits
+from seqcnn.engine.window_layout import WindowBank
+from seqcnn.engine.window_pooling import pool_windows
+
+__all__ = ["WINDOW_AVERAGE", "WINDOW_MAX", "score_sequences", "score_spans"]
+
+WINDOW_MAX, WINDOW_AVERAGE = 0, 1
+
+
+@compile_kernel
+def score_sequences(
+    codes: NDArray[np.uint8],
+    size: int,
+    real_flanks: bool,
+    rule: tuple[int, int],
+    bank: WindowBank,
+    out: Logits,
+) -> None:
+    """Score sequences by the windows inside them.
+
+    Parameters
+    ----------
+    codes
+        Array (n, length).
+    size
+        Bases of a window; a sequence that is no longer is one window.
+    real_flanks
+        Whether detectors see the sequence past a window's ends, rather than N.
+    rule
+        `WINDOW_MAX` or `WINDOW_AVERAGE`, and for the strands 0 (their mean) or 1 (the larger).
+    bank
+        The networks.
+    out
+        Takes the logits (n, networks).
+    """
+    length = codes.shape[1]
+    size = min(size, length)
+    windows, networks = length - size + 1, len(bank.counts)
+    blocks, lanes = len(bank.tables), bank.tables.shape[3]
+    best = np.empty((len(codes), blocks, windows, lanes), dtype=np.int32)
+    summed = len(codes) if bank.has_mean else 0
+    total = np.empty((max(1, summed), blocks if summed else 1, windows, lanes), dtype=np.int64)
+    if not summed:  # never read, but each row takes a part of it
+        total = np.zeros((len(codes), blocks, 1, 1), dtype=np.int64)
+    pool_windows(codes, size, real_flanks, bank, best, total)
+    logits = np.empty((networks, bank.places.shape[1], windows))
+    for row in range(len(codes)):
+        _weigh(best[row], total[row], size + bank.width - 1, bank, logits)
+        _combine(logits, length, windows, rule, out[row : row + 1])
+
+
+@compile_kernel
+def score_spans(
+    codes: NDArray[np.uint8],
+    size: int,
+    length: int,
+    rule: tuple[int, int],
+    bank: WindowBank,
+    out: Logits,
+) -> None:
+    """Score every stretch of a length in a sequence, by the windows inside it, with N around.
+
+    Parameters
+    ----------
+    codes
+        Array (1, any length).
+    size
+        Bases of a window.
+    length
+        Bases of a stretch.
+    rule, bank
+        As in `score_sequences`.
+    out
+        Takes the logits (stretches, networks).
+    """
+    size = min(size, length)
+    windows, networks = codes.shape[1] - size + 1, len(bank.counts)
+    shape = (1, len(bank.tables), windows, bank.tables.shape[3])
+    best = np.empty(shape, dtype=np.int32)
+    total = np.empty(shape if bank.has_mean else (1, shape[1], 1, 1), dtype=np.int64)
+    pool_windows(codes, size, False, bank, best, total)
+    logits = np.empty((networks, bank.places.shape[1], windows))
+    _weigh(best[0], total[0], size + bank.width - 1, bank, logits)
+    _combine(logits, length, length - size + 1, rule, out)
+
+
+@compile_kernel
+def _weigh(
+    best: NDArray[np.int32], total: NDArray[np.int64], count: int, bank: WindowBank, out: Logits
+) -> None:
+    """Run the pooled scores of windows through each network's layers.
+
+    Parameters
+    ----------
+    best, total
+        Pooled (blocks, windows, lanes).
+    count
+        Positions of a window.
+    bank
+        The networks.
+    out
+        Takes the logits (networks, strands, windows).
+    """
+    networks, strands, windows = out.shape
+    parts, hidden = 1 + bank.has_mean, bank.first_bias.shape[1]
+    units, values = np.empty((hidden, windows)), np.empty((4, windows))
+    rows = np.zeros((4, hidden))
+    for network in range(networks):
+        for strand in range(strands):
+            for i in range(hidden):
+                units[i] = bank.first_bias[network, i]
+            filled = 0
+            for feature in range(parts * bank.counts[network]):
+                part, q = divmod(feature, bank.counts[network])
+                place = bank.places[network, strand, q]
+                weights = bank.first_weights[network, part * bank.places.shape[2] + q]
+                unit = bank.units[network]
+                if part:
+                    fires = _take(total, place, unit / count, values[filled])
+                else:
+                    fires = _take(best, place, unit, values[filled])
+                if fires:
+                    rows[filled] = weights
+                    filled += 1
+                if filled == 4:
+                    _add_four(rows, values, units)
+                    filled = 0
+            if filled:
+                values[filled:] = 0
+                _add_four(rows, values, units)
+            logits = out[network, strand]
+            logits[:] = bank.last_bias[network]
+            for i in range(hidden):
+                _add_unit(units[i], bank.last_weights[network, i], bank.has_hidden, logits)
+
+
+@compile_kernel
+def _take(pooled: NDArray[Any], place: int, unit: float, out: Logits) -> bool:
+    """Take what a detector has pooled (windows,), and tell whether any of it is above 0."""
+    block, lane = divmod(place, pooled.shape[2])
+    fires = False
+    for window in range(len(out)):
+        value = pooled[block, window, lane]
+        fires |= value > 0
+        out[window] = max(value, 0) * unit
+    return fires
+
+
+@compile_kernel
+def _add_four(rows: Logits, values: Logits, units: Logits) -> None:
+    """Add four detectors' values (4, windows), weighed by (4, hidden), to (hidden, windows)."""
+    v, w, x, y = values[0], values[1], values[2], values[3]
+    for u in range(len(units)):
+        a, b, c, d = rows[0, u], rows[1, u], rows[2, u], rows[3, u]
+        unit = units[u]
+        for k in range(values.shape[1]):
+            unit[k] += (a * v[k] + b * w[k]) + (c * x[k] + d * y[k])
+
+
+@compile_kernel
+def _add_unit(unit: Logits, weight: float, is_rectified: bool, logits: Logits) -> None:
+    """Weigh a unit of the hidden layer (windows,)."""
+    if is_rectified:
+        for k in range(len(logits)):
+            logits[k] += weight * max(unit[k], 0.0)
+    else:
+        for k in range(len(logits)):
+            logits[k] += weight * unit[k]
+
+
+@compile_kernel
+def _combine(logits: Logits, length: int, group: int, rule: tuple[int, int], out: Logits) -> None:
+    """Put the windows (networks, strands, windows) of each stretch together, then the strands.
+
+    Parameters
+    ----------
+    logits
+        Of the windows.
+    length
+        Bases of a stretch: what a sum over its windows is divided by.
+    group
+        Windows of a stretch.
+    rule
+        See `score_sequences`.
+    out
+        Takes the logits (stretches, networks).
+    """
+    average = rule[0] == WINDOW_AVERAGE and group > 1
+    for network in range(logits.shape[0]):
+        for first in range(len(out)):
+            joined = 0.0
+            for strand in range(logits.shape[1]):
+                values = logits[network, strand, first : first + group]
+                found = values[0]
+                for i in range(1, group):
+                    found = found + values[i] if average else max(found, values[i])
+                if average:
+                    found /= length
+                if strand == 0:
+                    joined = found
+                else:
+                    joined = max(joined, found) if rule[1] else (joined + found) / 2
+            out[first, network] = joined

@@ -1,0 +1,7 @@
+"""Trained models, and the one file that each is kept in."""
+
+from seqcnn.modelfile.file import FORMAT_VERSION, read_model, write_model
+from seqcnn.modelfile.spec import ModelSpec
+from seqcnn.modelfile.trained import TrainedModel
+
+__all__ = ["FORMAT_VERSION", "ModelSpec", "TrainedModel", "read_model", "write_model"]

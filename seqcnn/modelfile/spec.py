@@ -1,0 +1,133 @@
+"""What a model takes and gives."""
+
+import dataclasses
+import re
+import sys
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from seqcnn.architectures import NetworkConfig, configure
+from seqcnn.dna import ALPHABETS
+from seqcnn.metrics import TaskKind
+
+__all__ = ["ModelSpec", "is_name", "is_number"]
+
+_STRANDS = ("average", "max", "single")
+_TRANSFORMS = ("none", "log2")
+_OVER_WINDOWS = ("max", "average")
+_FLANKS = ("unknown", "real")
+_ON_WINDOWS = ("window", "over_windows", "flanks")
+_LONGEST = 1_000_000
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a model takes and gives.
+
+    Attributes
+    ----------
+    architecture
+        Name of the family.
+    config
+        Its numbers.
+    task_kind
+        ``binary``, ``multilabel`` or ``regression``.
+    tasks
+        A name for each output.
+    length
+        Bases of a window.
+    strands
+        ``average`` (mean of both strands' logits), ``max`` (the larger), or ``single``.
+    alphabet
+        ``dna`` or ``rna``.
+    centre, scale
+        Mean and standard deviation that regression targets were standardised with, for each
+        task; 0 and 1 otherwise. A logit l stands for ``centre + scale * l``.
+    transform
+        ``log2`` where that value is the log2 of a regression target, else ``none``.
+    unknown
+        What N has in each of the four one-hot rows.
+    window
+        Bases of the windows that are scored one by one inside a longer sequence, as DeepBind's
+        program does it: each from every base on, as if it were a sequence of its own. 0: a
+        sequence is scored whole. With a window, sequences of any length can be scored; `length`
+        is what is looked at on a genome.
+    over_windows
+        ``max`` (the largest logit of the windows) or ``average`` (their sum, divided by the bases
+        of the sequence); a sequence no longer than a window is scored whole.
+    flanks
+        What detectors see past the ends of a window: ``unknown`` (N), or ``real`` (the sequence
+        as it goes on, and N past its own ends).
+    """
+
+    architecture: str
+    config: NetworkConfig
+    task_kind: TaskKind
+    tasks: tuple[str, ...]
+    length: int
+    strands: str
+    alphabet: str = "dna"
+    centre: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+    transform: str = "none"
+    unknown: float = 0.25
+    window: int = 0
+    over_windows: str = "max"
+    flanks: str = "unknown"
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the spec as plain JSON values; those on windows only where there are any."""
+        values = dataclasses.asdict(self)
+        return values if self.window else {k: v for k, v in values.items() if k not in _ON_WINDOWS}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "ModelSpec":
+        """Build a spec from `to_json`'s values.
+
+        Raises
+        ------
+        ConfigError, KeyError, TypeError, ValueError
+            For values that are no spec.
+        """
+        known = dict(values)
+        known["config"] = configure(known["architecture"], known["config"])
+        for key in ("tasks", "centre", "scale"):
+            known[key] = tuple(known[key])
+        known["unknown"] = float(known["unknown"])
+        spec = cls(**known)
+        _check_spec(spec)
+        return spec
+
+
+def _check_spec(spec: ModelSpec) -> None:
+    number = len(spec.tasks)
+    sound = {
+        "tasks": number > 0 and all(map(is_name, spec.tasks)),
+        "task_kind": spec.task_kind in get_args(TaskKind),
+        "length": type(spec.length) is int and 0 < spec.length <= _LONGEST,
+        "strands": spec.strands in _STRANDS,
+        "alphabet": spec.alphabet in ALPHABETS,
+        "centre": len(spec.centre) in (0, number) and all(map(is_number, spec.centre)),
+        "scale": len(spec.scale) in (0, number) and all(is_number(v) and v > 0 for v in spec.scale),
+        "transform": spec.transform in _TRANSFORMS,
+        "unknown": 0 <= spec.unknown <= 1,
+        "window": type(spec.window) is int and 0 <= spec.window <= _LONGEST,
+        "over_windows": spec.over_windows in _OVER_WINDOWS,
+        "flanks": spec.flanks in _FLANKS,
+    }
+    wrong = [name for name, is_sound in sound.items() if not is_sound]
+    if wrong:
+        raise ValueError(f"{wrong[0]} {getattr(spec, wrong[0])!r}")
+
+
+def is_name(value: object) -> bool:
+    """Tell whether a value is text that fits a line."""
+    return isinstance(value, str) and not _CONTROL.search(value)
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a value is a number that is finite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max

@@ -1,0 +1,63 @@
+"""A trained model, or several side by side."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcnn.modelfile.spec import ModelSpec
+from seqcnn.motifs import Motif
+from seqcnn.significance import Null
+
+__all__ = ["TrainedModel"]
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A trained network, or an ensemble of them, and what was measured when it was trained.
+
+    Attributes
+    ----------
+    spec
+        What it takes and gives.
+    members
+        Weights of each member by name.
+    reference
+        Scores (tasks, quantiles) of the training positives at even quantiles from 0 to 1,
+        against which an allele's score is ranked.
+    motifs
+        What the detectors recognise, most important first.
+    metrics
+        As in metrics.json, without time and device.
+    baselines
+        The composition and length baselines, as JSON values.
+    provenance
+        Version, command, checksums of the data, seed.
+    null
+        Effects of null variants, against which those of alleles are held; None where there is
+        no null distribution.
+    parts
+        Models side by side, of one network each, whose tasks one after the other are those of
+        this model; it has no members of its own then.
+    """
+
+    spec: ModelSpec
+    members: tuple[dict[str, NDArray[Any]], ...]
+    reference: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    motifs: tuple[Motif, ...] = ()
+    metrics: dict[str, Any] = field(default_factory=dict)
+    baselines: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    null: Null | None = None
+    parts: tuple["TrainedModel", ...] = ()
+
+    @property
+    def networks(self) -> int:
+        """How many networks say something about each task."""
+        return len(self.members) or 1
+
+    def with_rule(self, **changes: Any) -> "TrainedModel":
+        """Give a model that scores by another rule, such as ``strands="single"``; parts too."""
+        parts = tuple(part.with_rule(**changes) for part in self.parts)
+        return replace(self, spec=replace(self.spec, **changes), parts=parts)
