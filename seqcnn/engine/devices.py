@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from seqcnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -169,8 +167,18 @@ def count_threads(asked: int) -> int:
 def keep_freed_memory() -> None:
     """Let the process keep the memory of tensors that it frees, for the next ones.
 
-    By default glibc hands the end of its heap back as soon as 128 kB are free, and asks for it
-    again a moment later, page by page: half of the time of a pass. It stops doing so once it
-    has seen a block of up to 32 MB freed. Elsewhere this does nothing.
+    By default glibc hands freed memory back, and asks for it again a moment later, page by page;
+    and it does so for each thread apart. Elsewhere this does nothing.
     """
-    np.empty(31 * 2**20, dtype=np.uint8)
+    if sys.platform != "linux":
+        return
+    settings = {_ARENAS: 1, _MAPPED_FROM: 1 << 30, _TRIMMED_FROM: (1 << 31) - 1}
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # not in every C library
+    if mallopt is None:
+        return
+    for parameter, value in settings.items():
+        mallopt(parameter, value)
+
+
+# Of glibc's malloc.h: M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD.
+_ARENAS, _MAPPED_FROM, _TRIMMED_FROM = -8, -3, -1

@@ -133,7 +133,7 @@ class Strips:
         """Score pairs of sequences (n, length).
 
         Where both differ in a short stretch only, the second is computed where that touches
-        it; else as a whole.
+        it; else as a whole. What several pairs have in common is computed once.
 
         Returns
         -------
@@ -142,23 +142,25 @@ class Strips:
         """
         changes = _compare(ref, alt)
         width = changes.stop - changes.start
-        order = np.argsort(width, kind="stable")
-        narrow, wide = np.split(order, [int((width <= _WIDEST).sum())])
+        narrow, wide = np.flatnonzero(width <= _WIDEST), np.flatnonzero(width > _WIDEST)
         before, after = self._empty(len(ref)), self._empty(len(ref))
-        for start in range(0, len(narrow), ROWS):
-            chosen = narrow[start : start + ROWS]
-            before[chosen], after[chosen] = self._pairs(ref[chosen], changes.choose(chosen))
-        before[wide], after[wide] = self.whole(ref[wide]), self.whole(alt[wide])
+        different, index = _distinct(ref[narrow])
+        for start in range(0, len(different), ROWS):
+            here = index // ROWS == start // ROWS
+            mine = changes.choose(narrow[here])
+            pairs = Changes(index[here] - start, mine.start, mine.stop, mine.pairs)
+            found = self._pairs(different[start : start + ROWS], pairs)
+            before[narrow[here]], after[narrow[here]] = found
+        different, index = _distinct(ref[wide])
+        before[wide], after[wide] = self.whole(different)[index], self.whole(alt[wide])
         return before, after
 
     def _pairs(self, ref: Codes, changes: Changes) -> tuple[Logits, Logits]:
         references = self._refer(ref)
-        before = references.head[-1].cpu().numpy()
+        before = references.head[-1].cpu().numpy()[changes.row]
         after = before.copy()
         changed = np.flatnonzero(changes.stop > changes.start)
-        changes = changes.choose(changed)
-        changes = Changes(changed, changes.start, changes.stop, changes.pairs)
-        after[changed] = self._follow(changes, references, ref.shape[1])
+        after[changed] = self._follow(changes.choose(changed), references, ref.shape[1])
         return before, after
 
     @torch.inference_mode()
@@ -225,6 +227,14 @@ class Strips:
         ]
         own = plan.intervals[-1][:2]
         return self.head.follow(_join_changes(deltas), own, rows, references.head).cpu().numpy()
+
+
+def _distinct(codes: Codes) -> tuple[Codes, NDArray[np.int64]]:
+    """Give the different sequences among n, and which of them each is (n,)."""
+    if not len(codes):
+        return codes, np.empty(0, dtype=np.int64)
+    different, index = np.unique(codes, axis=0, return_inverse=True)
+    return different, index.ravel().astype(np.int64)
 
 
 def _compare(ref: Codes, alt: Codes) -> Changes:
