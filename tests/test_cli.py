@@ -247,9 +247,7 @@ def test_a_value_of_the_wrong_kind_in_the_configuration_is_usage(
     assert f"--{name}" in result.stderr
 
 
-def test_the_option_null_has_the_name_of_nothing(
-    world: World, tmp_path: Path, model: Path
-) -> None:
+def test_the_option_null_has_the_name_of_nothing(world: World, tmp_path: Path, model: Path) -> None:
     config = write_lines(tmp_path / "config.yaml", ["null: 20"])
     words = ["score-variants", "-m", model, "--fasta", world.genome, world.variants]
     drawn = seqcnn(*words, "--null", 20).stdout

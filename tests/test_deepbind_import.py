@@ -557,7 +557,9 @@ def archive(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     packed = data_dir / "deepbind_v0.11_db_all927.tar.xz"
     folder = tmp_path_factory.mktemp("archive")
     with tarfile.open(packed) as files:
-        files.extractall(folder, filter="data")
+        # Python 3.11.2 has no filters yet; later versions want one.
+        safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+        files.extractall(folder, **safe)
     return folder / "deepbind" / "db"
 
 

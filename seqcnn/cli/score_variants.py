@@ -217,9 +217,9 @@ def _make_scorer(options: Options, reader: "VcfReader", genome: "Genome") -> "Sc
 
 def _choose_null(options: Options, engine: "Engine", genome: "Genome") -> "Null | None":
     """Draw null variants where that is asked for, or take those in the model if they will do."""
-    from seqcnn.nulls import null_from_genome
-
     if options["null"] or options["null_from"]:
+        from seqcnn.nulls import null_from_genome
+
         return null_from_genome(
             engine,
             genome,

@@ -17,10 +17,8 @@ from numpy.typing import NDArray
 from seqcnn.dna import Codes
 from seqcnn.engine.backend import Backend, Logits
 from seqcnn.engine.check import check_device
-from seqcnn.engine.collection import Collection
 from seqcnn.engine.compiled_backend import CompiledBackend
 from seqcnn.engine.devices import count_threads
-from seqcnn.engine.windowed import WindowedBackend
 from seqcnn.errors import ConfigError
 from seqcnn.genome import Haplotypes
 from seqcnn.modelfile import TrainedModel
@@ -90,8 +88,12 @@ class Engine:
 
     def _choose_backend(self) -> Backend:
         if self.model.parts:
+            from seqcnn.engine.collection import Collection
+
             return Collection(self.model.parts, self.threads, self._make_part)
         if self.spec.window:
+            from seqcnn.engine.windowed import WindowedBackend
+
             return WindowedBackend(self.spec, self.model.members, self.threads)
         if self.device != "cpu":
             reference = Engine(self.model, threads=self.threads)._backend
