@@ -101,9 +101,7 @@ def read_parameters(path: Path, rule: ScoringRule) -> TrainedModel:
         check_file(path, InputError)
         values = _parse(path)
     except InputError as problem:
-        raise ModelFileError(
-            problem.where, problem.found, expected=problem.expected, remedy=problem.remedy
-        ) from problem
+        raise problem.told_as(ModelFileError) from problem
     counts = {key: _count(path, key, values) for key in _COUNTS}
     arrays = {key: _array(path, key, values, size) for key, size in _sizes(counts).items()}
     return TrainedModel(_make_spec(path, counts, rule), (_lay_out(counts, arrays),))

@@ -48,6 +48,10 @@ class SeqcnnError(Exception):
         self.remedy = remedy
         super().__init__(where, found, expected, remedy)
 
+    def told_as(self, kind: "type[SeqcnnError]") -> "SeqcnnError":
+        """Give an error of another kind that says the same."""
+        return kind(self.where, self.found, expected=self.expected, remedy=self.remedy)
+
     def __str__(self) -> str:
         parts = [f"{self.where}: {self.found}"]
         if self.expected:

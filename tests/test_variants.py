@@ -19,6 +19,7 @@ from seqcnn.dna import decode
 from seqcnn.errors import ConfigError, VcfError
 from seqcnn.genome import Genome, open_genome
 from seqcnn.linefiles import write_lines
+from seqcnn.spelling import format_numbers
 from seqcnn.variants import (
     NOTE_FIELD,
     REASON_FIELD,
@@ -33,7 +34,6 @@ from seqcnn.variants import (
     allele_pairs,
     annotate_header,
     annotate_lines,
-    format_numbers,
     note_names,
     open_vcf,
     output_kind,

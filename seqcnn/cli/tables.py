@@ -81,6 +81,8 @@ def write_predictions(
     """Write predictions as TSV, a row a sequence and task."""
     import numpy as np
 
+    from seqcnn.spelling import format_numbers
+
     located = sequences.intervals is not None
     columns = ["name", *(["contig", "start", "end", "strand"] if located else []), "task"]
     columns += ["logit", "probability", "sd", *([] if targets is None else ["target"])]
@@ -101,7 +103,7 @@ def write_predictions(
         places = [_spell_place(sequences, i) for i in range(start, stop)]
         leads = [f"{place}\t{task}" for place in places for task in tasks]
         cells = (
-            _spell_numbers(part[start:stop], form)
+            format_numbers(part[start:stop], form)
             for part, form in zip(numbers, forms, strict=True)
         )
         handle.writelines(f"{row}\n" for row in map("\t".join, zip(leads, *cells, strict=True)))
@@ -115,14 +117,3 @@ def _spell_place(sequences: "Sequences | WholeSequences", row: int) -> str:
     place = sequences.intervals[row] if sequences.intervals else None
     where = [place.contig, place.start, place.end, place.strand] if place else []
     return "\t".join(map(format_value, [sequences.names[row], *where]))
-
-
-def _spell_numbers(values: "np.ndarray[Any, Any]", form: str) -> list[str]:
-    """Spell numbers as `format_value` does, all at once."""
-    import numpy as np
-
-    if np.isnan(values).all():
-        return ["."] * values.size
-    # Adding zero turns -0.0 into 0.0.
-    numbers = (values.astype(np.float64).ravel() + 0.0).tolist()
-    return ["." if text == "nan" else text for text in map(form.__mod__, numbers)]

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqcnn.engine.parts import FEWEST_COLUMNS, FEWEST_ROWS, split_evenly
+from seqcnn.engine.parts import FEWEST_COLUMNS, FEWEST_ROWS, fill_up, split_evenly
 from seqcnn.engine.settling import Changed, Kept, Strip, settle
 from seqcnn.engine.settling_loops import settle_sums
 from seqcnn.engine.steps import Step
@@ -89,12 +89,8 @@ def _add_product(sums: Tensor, rows: Tensor, weights: Tensor, *, keep: bool) -> 
     if count >= FEWEST_ROWS:
         torch.addmm(sums, rows, weights, beta=keep, out=sums)
         return
-    filled, rows = _fill_up(sums), _fill_up(rows)
+    filled, rows = fill_up(sums), fill_up(rows)
     sums.copy_(torch.addmm(filled, rows, weights, beta=keep)[:count])
-
-
-def _fill_up(rows: Tensor) -> Tensor:
-    return torch.cat([rows, rows.new_zeros((FEWEST_ROWS, rows.shape[1]))])
 
 
 def _advance_by_taps(step: Step, changed: Changed, kept: Kept, out: Strip) -> None:
@@ -127,4 +123,4 @@ def _multiply(step: Step, delta: Tensor, out: Tensor) -> None:
 
 def _multiply_few(delta: Tensor, weights: Tensor) -> Tensor:
     filled = nn.functional.pad(weights, (0, max(0, FEWEST_COLUMNS - weights.shape[1])))
-    return torch.mm(_fill_up(delta), filled)[: len(delta), : weights.shape[1]]
+    return torch.mm(fill_up(delta), filled)[: len(delta), : weights.shape[1]]

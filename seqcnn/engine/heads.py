@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from seqcnn.architectures.layers import Layer
 from seqcnn.architectures.stacked import norm_moments
-from seqcnn.engine.parts import FEWEST_COLUMNS, FEWEST_ROWS
+from seqcnn.engine.parts import FEWEST_COLUMNS, FEWEST_ROWS, fill_up
 from seqcnn.engine.settling import Strip, sum_positions
 from seqcnn.engine.settling_loops import Indices, rectify_by_loops
 
@@ -185,11 +185,8 @@ def _change_of(module: nn.Module, before: Tensor, rows: Tensor, delta: Tensor) -
 
 def _multiply(rows: Tensor, weights: Tensor) -> Tensor:
     """Multiply matrices; a row's product does not depend on the number of rows."""
-    if len(rows) >= FEWEST_ROWS:
-        return rows @ weights
-    filled = rows.new_zeros((FEWEST_ROWS, rows.shape[1]))
-    filled[: len(rows)] = rows
-    return (filled @ weights)[: len(rows)]
+    enough = rows if len(rows) >= FEWEST_ROWS else fill_up(rows)
+    return (enough @ weights)[: len(rows)]
 
 
 def _spread(strip: Strip, features: int) -> Tensor:

@@ -24,6 +24,7 @@ from seqcnn.architectures.stacked import StackedNetwork
 from seqcnn.dna import UNKNOWN, Codes, reverse_complement
 from seqcnn.engine.backend import Advance, Logits
 from seqcnn.engine.devices import keep_freed_memory, stage, use_precision
+from seqcnn.engine.mutants import score_whole_mutants
 from seqcnn.engine.pooled_torch import TorchPooled, supports
 from seqcnn.engine.sharing import map_in_order
 from seqcnn.engine.strands import combine_strands, expand_one_hot, reverse_complement_one_hot
@@ -116,15 +117,7 @@ class TorchBackend:
             return np.stack(pooled)
         if self._strips:
             return self._follow_mutants(codes, advance)
-        out = self._empty(*codes.shape, 4)
-        for row, sequence in enumerate(codes):
-            mutants = np.tile(sequence, (len(sequence), 4, 1))
-            place = np.arange(len(sequence))
-            mutants[place, :, place] = np.arange(4)
-            logits = self.predict(mutants.reshape(-1, len(sequence)), lambda _: None)
-            out[:, row] = logits.reshape(out[:, row].shape)
-            advance(1)
-        return out
+        return score_whole_mutants(self.predict, codes, advance, self._empty(*codes.shape, 4))
 
     def _follow_mutants(self, codes: Codes, advance: Advance) -> Logits:
         """Follow each substitution through the layers; a strand of a sequence is a task."""

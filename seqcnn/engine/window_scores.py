@@ -10,13 +10,13 @@ from seqcnn.engine.kernels import Logits
 from seqcnn.engine.window_layout import WindowBank
 from seqcnn.engine.window_pooling import pool_windows
 
-__all__ = ["WINDOW_AVERAGE", "WINDOW_MAX", "score_sequences", "score_spans"]
+__all__ = ["WINDOW_AVERAGE", "WINDOW_MAX", "score_stretches"]
 
 WINDOW_MAX, WINDOW_AVERAGE = 0, 1
 
 
 @compile_kernel
-def score_sequences(
+def score_stretches(
     codes: NDArray[np.uint8],
     size: int,
     real_flanks: bool,
@@ -24,72 +24,36 @@ def score_sequences(
     bank: WindowBank,
     out: Logits,
 ) -> None:
-    """Score sequences by the windows inside them.
+    """Score every stretch of a length in sequences, by the windows inside it.
 
     Parameters
     ----------
     codes
         Array (n, length).
     size
-        Bases of a window; a sequence that is no longer is one window.
+        Bases of a window; a stretch that is no longer is one window.
     real_flanks
-        Whether detectors see the sequence past a window's ends, rather than N.
+        Whether detectors see the sequence past a window's ends, rather than N; then a stretch is
+        a whole sequence.
     rule
         `WINDOW_MAX` or `WINDOW_AVERAGE`, and for the strands 0 (their mean) or 1 (the larger).
     bank
         The networks.
     out
-        Takes the logits (n, networks).
+        Takes the logits (n, stretches, networks): the more stretches, the shorter they are.
     """
-    length = codes.shape[1]
+    length = codes.shape[1] - out.shape[1] + 1
     size = min(size, length)
-    windows, networks = length - size + 1, len(bank.counts)
-    blocks, lanes = len(bank.tables), bank.tables.shape[3]
-    best = np.empty((len(codes), blocks, windows, lanes), dtype=np.int32)
-    summed = len(codes) if bank.has_mean else 0
-    total = np.empty((max(1, summed), blocks if summed else 1, windows, lanes), dtype=np.int64)
-    if not summed:  # never read, but each row takes a part of it
-        total = np.zeros((len(codes), blocks, 1, 1), dtype=np.int64)
+    windows, networks = codes.shape[1] - size + 1, len(bank.counts)
+    shape = (len(codes), len(bank.tables), windows, bank.tables.shape[3])
+    best = np.empty(shape, dtype=np.int32)
+    # Without a mean it is never read, but each row takes a part of it.
+    total = np.empty(shape if bank.has_mean else (shape[0], shape[1], 1, 1), dtype=np.int64)
     pool_windows(codes, size, real_flanks, bank, best, total)
     logits = np.empty((networks, bank.places.shape[1], windows))
     for row in range(len(codes)):
         _weigh(best[row], total[row], size + bank.width - 1, bank, logits)
-        _combine(logits, length, windows, rule, out[row : row + 1])
-
-
-@compile_kernel
-def score_spans(
-    codes: NDArray[np.uint8],
-    size: int,
-    length: int,
-    rule: tuple[int, int],
-    bank: WindowBank,
-    out: Logits,
-) -> None:
-    """Score every stretch of a length in a sequence, by the windows inside it, with N around.
-
-    Parameters
-    ----------
-    codes
-        Array (1, any length).
-    size
-        Bases of a window.
-    length
-        Bases of a stretch.
-    rule, bank
-        As in `score_sequences`.
-    out
-        Takes the logits (stretches, networks).
-    """
-    size = min(size, length)
-    windows, networks = codes.shape[1] - size + 1, len(bank.counts)
-    shape = (1, len(bank.tables), windows, bank.tables.shape[3])
-    best = np.empty(shape, dtype=np.int32)
-    total = np.empty(shape if bank.has_mean else (1, shape[1], 1, 1), dtype=np.int64)
-    pool_windows(codes, size, False, bank, best, total)
-    logits = np.empty((networks, bank.places.shape[1], windows))
-    _weigh(best[0], total[0], size + bank.width - 1, bank, logits)
-    _combine(logits, length, length - size + 1, rule, out)
+        _combine(logits, length, length - size + 1, rule, out[row])
 
 
 @compile_kernel
@@ -189,7 +153,7 @@ def _combine(logits: Logits, length: int, group: int, rule: tuple[int, int], out
     group
         Windows of a stretch.
     rule
-        See `score_sequences`.
+        See `score_stretches`.
     out
         Takes the logits (stretches, networks).
     """

@@ -10,14 +10,14 @@ from seqcnn.architectures.pooled import pooled_form, weight_shapes
 from seqcnn.dna import Codes
 from seqcnn.engine.backend import Advance, Logits
 from seqcnn.engine.devices import keep_freed_memory
+from seqcnn.engine.mutants import score_whole_mutants
 from seqcnn.engine.sharing import map_in_order
 from seqcnn.engine.weights import check_weights
 from seqcnn.engine.window_layout import WindowBank, lay_out_bank
 from seqcnn.engine.window_scores import (
     WINDOW_AVERAGE,
     WINDOW_MAX,
-    score_sequences,
-    score_spans,
+    score_stretches,
 )
 from seqcnn.errors import ModelFileError
 from seqcnn.genome import Haplotypes, cut_haplotypes, gather_windows
@@ -69,16 +69,8 @@ class WindowedBackend:
 
     def predict_mutants(self, codes: Codes, advance: Advance) -> Logits:
         """Score every base at every position of codes: (1, n, length, 4, tasks)."""
-        number, length = codes.shape
-        out = np.empty((1, number, length, 4, self.tasks))
-        place = np.arange(length)
-        for row, sequence in enumerate(codes):
-            mutants = np.tile(sequence, (length, 4, 1))
-            mutants[place, :, place] = np.arange(4)
-            logits = self.predict(mutants.reshape(-1, length), lambda _: None)
-            out[:, row] = logits.reshape(1, length, 4, self.tasks)
-            advance(1)
-        return out
+        out = np.empty((1, *codes.shape, 4, self.tasks))
+        return score_whole_mutants(self.predict, codes, advance, out)
 
     def predict_alleles(
         self, contig: Codes, ref: Haplotypes, alt: Haplotypes, advance: Advance
@@ -101,9 +93,9 @@ class WindowedBackend:
             size = end - start + self.spec.length - 1
             piece = gather_windows(contig, np.array([start]), size)
             for columns, bank in self._columns():
-                found = np.empty((end - start, len(bank.counts)))
-                score_spans(piece, self.spec.window, self.spec.length, self._rule, bank, found)
-                out[0, :, columns] = found
+                found = np.empty((1, end - start, len(bank.counts)))
+                score_stretches(piece, self.spec.window, False, self._rule, bank, found)
+                out[:, :, columns] = found
             return start, out
 
         return map_in_order(score, range(first, stop, _SCANNED), threads=self.threads)
@@ -129,13 +121,13 @@ class WindowedBackend:
         rows = max(1, _CELLS // max(1, cells))
 
         def work() -> int:
-            found = np.empty((len(codes), len(bank.counts)))
+            found = np.empty((len(codes), 1, len(bank.counts)))
             for i in range(0, len(codes), rows):
                 part = np.ascontiguousarray(codes[i : i + rows])
-                score_sequences(
+                score_stretches(
                     part, self.spec.window, self._real, self._rule, bank, found[i : i + rows]
                 )
-            out[:] = found
+            out[:] = found[:, 0]
             return len(codes) if last else 0
 
         return work

@@ -112,9 +112,7 @@ def read_model(path: Path) -> TrainedModel:
         _check_digest(content, tensors)
         return _assemble(content, tensors)
     except InputError as problem:
-        raise ModelFileError(
-            problem.where, problem.found, expected=problem.expected, remedy=problem.remedy
-        ) from problem
+        raise problem.told_as(ModelFileError) from problem
     except _DAMAGES as problem:
         raise ModelFileError(
             path,

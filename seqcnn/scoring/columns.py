@@ -10,13 +10,13 @@ import numpy as np
 
 from seqcnn.effects import VariantEffects
 from seqcnn.modelfile import TrainedModel
+from seqcnn.spelling import format_numbers
 from seqcnn.variants import (
     NOTE_FIELD,
     REASON_FIELD,
     AlleleTable,
     InfoField,
     annotate_lines,
-    format_numbers,
     note_names,
     reason_names,
     score_fields,
@@ -40,11 +40,12 @@ Columns = dict[tuple[str, int], Sequence[str]]
 def spell_scores(alleles: AlleleTable, effects: VariantEffects) -> Columns:
     """Spell the scores of all alleles of a block, scored or not."""
     columns: Columns = {}
+    scored = alleles.scored
     for score in (*_SCORES, *_SPREAD):
         values = getattr(effects, score)
         for task in range(values.shape[1]):
             spread = np.full(len(alleles), np.nan)
-            spread[alleles.scored] = values[:, task]
+            spread[scored] = values[:, task]
             columns[score, task] = format_numbers(spread)
     return columns
 

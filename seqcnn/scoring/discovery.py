@@ -13,7 +13,8 @@ import numpy as np
 
 from seqcnn.errors import InputError
 from seqcnn.significance import discover
-from seqcnn.variants import SCORES, InfoField, format_numbers, score_fields
+from seqcnn.spelling import format_numbers
+from seqcnn.variants import SCORES, InfoField, score_fields
 
 __all__ = ["Layout", "TableLayout", "VcfLayout", "add_q", "declare_q"]
 

@@ -10,11 +10,13 @@ A base in the place of an unknown one has no type.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcnn.variants.draft import Spellings
+if TYPE_CHECKING:
+    from seqcnn.variants.draft import Spellings
 
 __all__ = ["ALLELE_TYPES", "UNTYPED", "Null", "allele_types", "classify_alleles", "p_values"]
 
@@ -43,7 +45,7 @@ Integers = NDArray[np.int64]
 Types = NDArray[np.uint8]
 
 
-def allele_types(refs: Spellings, alternatives: Spellings) -> Types:
+def allele_types(refs: "Spellings", alternatives: "Spellings") -> Types:
     """Tell the type of trimmed alleles, as numbers (m,) of `ALLELE_TYPES`.
 
     Parameters
@@ -55,7 +57,7 @@ def allele_types(refs: Spellings, alternatives: Spellings) -> Types:
     return classify_alleles(refs.lengths, alternatives.lengths, *first_letters)
 
 
-def _first_letters(alleles: Spellings) -> NDArray[np.uint8]:
+def _first_letters(alleles: "Spellings") -> NDArray[np.uint8]:
     padded = np.append(alleles.letters, np.uint8(0))
     return np.asarray(padded[alleles.starts[:-1]], dtype=np.uint8)
 

@@ -16,7 +16,6 @@ from seqcnn.variants.annotate import (
     InfoField,
     annotate_header,
     annotate_lines,
-    format_numbers,
     provenance_lines,
     score_fields,
 )
@@ -47,7 +46,6 @@ __all__ = [
     "annotate_lines",
     "bcf_finish",
     "check_indexable",
-    "format_numbers",
     "index_variants",
     "note_names",
     "open_vcf",

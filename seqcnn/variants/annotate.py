@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from seqcnn.variants.alleles import AlleleTable
 from seqcnn.variants.reasons import NOTES, REASONS, Reason
@@ -24,7 +23,6 @@ __all__ = [
     "InfoField",
     "annotate_header",
     "annotate_lines",
-    "format_numbers",
     "provenance_lines",
     "score_fields",
 ]
@@ -198,13 +196,6 @@ def annotate_header(
 def _info_key(line: str) -> str | None:
     match = _INFO_ID.match(line)
     return match.group(1) if match else None
-
-
-def format_numbers(values: ArrayLike) -> list[str]:
-    """Spell numbers (n,) with six significant digits; ``.`` for NaN, ``0`` for minus zero."""
-    # Adding zero turns -0.0 into 0.0.
-    numbers = (np.asarray(values, dtype=np.float64).ravel() + 0.0).tolist()
-    return [_MISSING if text == "nan" else text for text in map("%.6g".__mod__, numbers)]
 
 
 def annotate_lines(alleles: AlleleTable, columns: Mapping[InfoField, Sequence[str]]) -> list[str]:
