@@ -1,0 +1,266 @@
+"""The SPLIT, MODEL and OPTIMISER options of commands that train, and what they stand for."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from seqcnn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from seqcnn.architectures import NetworkConfig
+    from seqcnn.datasets import LabelledSequences
+    from seqcnn.metrics import TaskKind
+    from seqcnn.modelfile import ModelSpec
+    from seqcnn.sources import Source
+    from seqcnn.splits import Split
+    from seqcnn.training import TrainingConfig
+
+__all__ = [
+    "check_length",
+    "make_spec",
+    "model_options",
+    "optimiser_options",
+    "read_network",
+    "read_split",
+    "read_training",
+    "split_options",
+]
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+_TASKS = click.Choice(["binary", "multilabel", "regression"])
+_STRANDS = click.Choice(["average", "max", "single"])
+_HYPERPARAMETERS = (
+    "steps",
+    "batch_size",
+    "learning_rate",
+    "weight_decay",
+    "patience",
+    "members",
+    "seed",
+)
+
+
+def _add(command: Decorated, options: Iterable[Callable[[Decorated], Decorated]]) -> Decorated:
+    for option in reversed(list(options)):
+        command = option(command)
+    return command
+
+
+def _describe_architectures(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        from seqcnn.architectures import ARCHITECTURES, describe_architecture
+
+        click.echo("\n\n".join(describe_architecture(name) for name in ARCHITECTURES))
+        ctx.exit()
+
+
+def split_options(command: Decorated) -> Decorated:
+    """Add the SPLIT options."""
+    options = [
+        click.option(
+            "--validation", metavar="CONTIG,...|0.1|FILE", help="Chooses the best weights."
+        ),
+        click.option(
+            "--test",
+            metavar="CONTIG,...|0.1|FILE",
+            help="Held out for the final figures. Regions are CONTIG:START-END. Default: by contig"
+            " where there are coordinates, else a tenth.",
+        ),
+    ]
+    return _add(command, options)
+
+
+def model_options(command: Decorated) -> Decorated:
+    """Add the MODEL options."""
+    options = [
+        click.option(
+            "--arch", default="motif", show_default=True, metavar="NAME", help="Network family."
+        ),
+        click.option(
+            "--arch-help",
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_describe_architectures,
+            help="List the families with their fields and defaults.",
+        ),
+        click.option(
+            "--set", "settings", multiple=True, metavar="FIELD=VALUE", help="A field of --arch."
+        ),
+        click.option("--task", type=_TASKS, help="Default: follows from the targets."),
+        click.option(
+            "--transform",
+            type=click.Choice(["auto", "none", "log2"]),
+            default="auto",
+            show_default=True,
+            help="Scale on which a regression learns and predicts; auto takes log2 for positive"
+            " targets with a long upper tail.",
+        ),
+        click.option(
+            "--alphabet",
+            type=click.Choice(["dna", "rna"]),
+            default="dna",
+            show_default=True,
+            help="RNA has one strand, and U in its motifs.",
+        ),
+        click.option("--strands", type=_STRANDS, help="Default: the family's own; single for RNA."),
+        click.option(
+            "--members",
+            type=click.IntRange(1, 100),
+            default=1,
+            show_default=True,
+            metavar="N",
+            help="Networks of the ensemble.",
+        ),
+    ]
+    return _add(command, options)
+
+
+def optimiser_options(command: Decorated) -> Decorated:
+    """Add the OPTIMISER options."""
+    options = [
+        click.option(
+            "--steps",
+            type=click.IntRange(0, 10_000_000),
+            default=0,
+            metavar="N",
+            help="Optimiser steps. Default: five passes, at least 480, at most 2000.",
+        ),
+        click.option(
+            "--batch-size",
+            type=click.IntRange(2, 65_536),
+            default=128,
+            show_default=True,
+            metavar="N",
+            help="Sequences of an optimiser step, negatives included.",
+        ),
+        click.option(
+            "--learning-rate",
+            type=click.FloatRange(0, 10, min_open=True),
+            default=3e-3,
+            show_default=True,
+            metavar="RATE",
+            help="Highest rate of the one-cycle schedule.",
+        ),
+        click.option(
+            "--weight-decay",
+            type=click.FloatRange(0, 10),
+            default=1e-2,
+            show_default=True,
+            metavar="SHARE",
+            help="AdamW's pull of the weights towards zero.",
+        ),
+        click.option(
+            "--patience",
+            type=click.IntRange(1),
+            default=10,
+            show_default=True,
+            metavar="N",
+            help="Of 20 evaluations, those without improvement before training stops.",
+        ),
+    ]
+    return _add(command, options)
+
+
+def read_network(options: dict[str, Any]) -> "NetworkConfig":
+    """Make the network's configuration of ``--arch`` and ``--set``.
+
+    Raises
+    ------
+    ConfigError
+        For a family or a field that is not there, or a value that does not fit.
+    """
+    from seqcnn.architectures import configure
+
+    settings = {}
+    for setting in options["settings"]:
+        field, equals, value = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {setting}", "no value", expected="FIELD=VALUE")
+        settings[field.strip()] = value.strip()
+    return configure(options["arch"], settings)
+
+
+def read_split(options: dict[str, Any], source: "Source") -> tuple["Split", "TaskKind", str]:
+    """Read the data and part them: the split, on its learning scale, the task and the scale."""
+    from seqcnn.sources import prepare_split
+    from seqcnn.targets import transform_split
+
+    split, kind = prepare_split(
+        source,
+        validation=options["validation"],
+        test=options["test"],
+        task_kind=options["task"],
+        seed=options["seed"],
+    )
+    transform = _transform(options, kind, split)
+    return transform_split(split, transform), kind, transform
+
+
+def _transform(options: dict[str, Any], kind: "TaskKind", split: "Split") -> str:
+    from seqcnn.targets import choose_transform
+
+    asked: str = options["transform"]
+    if kind != "regression":
+        if asked == "log2":
+            raise ConfigError("--transform log2", f"the task is {kind}", expected="a regression")
+        return "none"
+    return choose_transform(split.train) if asked == "auto" else asked
+
+
+def read_training(options: dict[str, Any]) -> "TrainingConfig":
+    """Make the training's configuration of the OPTIMISER options."""
+    from seqcnn.training import TrainingConfig
+
+    return TrainingConfig(**{name: options[name] for name in _HYPERPARAMETERS})
+
+
+def make_spec(
+    options: dict[str, Any],
+    config: "NetworkConfig",
+    train: "LabelledSequences",
+    kind: "TaskKind",
+    *,
+    transform: str = "none",
+) -> "ModelSpec":
+    """Say what the model takes and gives, but for the scale of its targets.
+
+    Raises
+    ------
+    ConfigError
+        When the windows are too short for the network.
+    """
+    from seqcnn.modelfile import ModelSpec
+
+    single = options["alphabet"] == "rna"
+    spec = ModelSpec(
+        architecture=options["arch"],
+        config=config,
+        task_kind=kind,
+        tasks=train.tasks,
+        length=train.sequences.length,
+        strands=options["strands"] or ("single" if single else config.strands),
+        alphabet=options["alphabet"],
+        transform=transform,
+    )
+    check_length(config, spec.length)
+    return spec
+
+
+def check_length(config: "NetworkConfig", length: int) -> None:
+    """Refuse windows that are too short for a network.
+
+    Raises
+    ------
+    ConfigError
+        With the length that it needs.
+    """
+    if length < config.shortest:
+        raise ConfigError(
+            "--length",
+            f"{length} bp",
+            expected=f"at least the network's {config.shortest} bp",
+            remedy="choose a larger --length, or a smaller network with --set",
+        )
