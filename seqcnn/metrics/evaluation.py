@@ -29,7 +29,7 @@ __all__ = [
     "spearman",
 ]
 
-TaskKind = Literal["binary", "multilabel", "regression"]
+TaskKind = Literal["binary", "multilabel", "multiclass", "regression", "profile"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

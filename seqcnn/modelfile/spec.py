@@ -13,7 +13,7 @@ from seqcnn.metrics import TaskKind
 __all__ = ["ModelSpec", "is_name", "is_number"]
 
 _STRANDS = ("average", "max", "single")
-_TRANSFORMS = ("none", "log2")
+_TRANSFORMS = ("none", "log2", "log2p1")
 _OVER_WINDOWS = ("max", "average")
 _FLANKS = ("unknown", "real")
 _ON_WINDOWS = ("window", "over_windows", "flanks")
@@ -25,6 +25,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 class ModelSpec:
     """What a model takes and gives.
 
+    A network gives a logit for each task, (n, tasks). That of a ``profile`` model gives one for
+    each base beside it: a method ``profile(one_hot)`` maps one strand (n, 4, length) to
+    (n, tasks, length), and its `forward` gives the largest of them, (n, tasks), by which
+    sequences and variants are scored like those of any other model. Where both strands are
+    looked at, the other one's profile is turned round before the two are joined.
+
     Attributes
     ----------
     architecture
@@ -32,9 +38,11 @@ class ModelSpec:
     config
         Its numbers.
     task_kind
-        ``binary``, ``multilabel`` or ``regression``.
+        ``binary``; ``multilabel``: classes that go together; ``multiclass``: classes that exclude
+        each other, whose probabilities are the softmax of the logits; ``regression``;
+        ``profile``: a label, or a signal, for each base.
     tasks
-        A name for each output.
+        A name for each output: a label, a class, a measured value or a track.
     length
         Bases of a window.
     strands
@@ -42,10 +50,15 @@ class ModelSpec:
     alphabet
         ``dna`` or ``rna``.
     centre, scale
-        Mean and standard deviation that regression targets were standardised with, for each
-        task; 0 and 1 otherwise. A logit l stands for ``centre + scale * l``.
+        A network's output l stands for ``centre + scale * l``, for each task. Regression: mean
+        and standard deviation of the targets. Classes: 0, and one over the temperature that makes
+        the probabilities of the validation data right (Guo et al. 2017, arXiv:1706.04599), the
+        same for all classes of ``multiclass``. Empty: 0 and 1.
     transform
-        ``log2`` where that value is the log2 of a regression target, else ``none``.
+        ``log2`` where that value is the log2 of a regression target; ``log2p1`` where a profile
+        is that of a signal s, as log2(1 + s); else ``none``.
+    thresholds
+        Logit from which on each class is called, chosen on the validation data; empty: 0.
     unknown
         What N has in each of the four one-hot rows.
     window
@@ -72,14 +85,22 @@ class ModelSpec:
     scale: tuple[float, ...] = ()
     transform: str = "none"
     unknown: float = 0.25
+    thresholds: tuple[float, ...] = ()
     window: int = 0
     over_windows: str = "max"
     flanks: str = "unknown"
 
     def to_json(self) -> dict[str, Any]:
-        """Give the spec as plain JSON values; those on windows only where there are any."""
+        """Give the spec as plain JSON values; thresholds and windows only where there are any."""
         values = dataclasses.asdict(self)
-        return values if self.window else {k: v for k, v in values.items() if k not in _ON_WINDOWS}
+        left_out = set() if self.window else set(_ON_WINDOWS)
+        left_out |= set() if self.thresholds else {"thresholds"}
+        return {key: value for key, value in values.items() if key not in left_out}
+
+    @property
+    def is_signal(self) -> bool:
+        """Whether values are learned, as by a regression, and not labels."""
+        return self.task_kind == "regression" or self.transform == "log2p1"
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "ModelSpec":
@@ -92,8 +113,8 @@ class ModelSpec:
         """
         known = dict(values)
         known["config"] = configure(known["architecture"], known["config"])
-        for key in ("tasks", "centre", "scale"):
-            known[key] = tuple(known[key])
+        for key in ("tasks", "centre", "scale", "thresholds"):
+            known[key] = tuple(known.get(key, ()))
         known["unknown"] = float(known["unknown"])
         spec = cls(**known)
         _check_spec(spec)
@@ -111,6 +132,7 @@ def _check_spec(spec: ModelSpec) -> None:
         "centre": len(spec.centre) in (0, number) and all(map(is_number, spec.centre)),
         "scale": len(spec.scale) in (0, number) and all(is_number(v) and v > 0 for v in spec.scale),
         "transform": spec.transform in _TRANSFORMS,
+        "thresholds": len(spec.thresholds) in (0, number) and all(map(is_number, spec.thresholds)),
         "unknown": 0 <= spec.unknown <= 1,
         "window": type(spec.window) is int and 0 <= spec.window <= _LONGEST,
         "over_windows": spec.over_windows in _OVER_WINDOWS,
