@@ -1,10 +1,11 @@
 """Files of text lines that are written for long: whole under their name, or not there at all.
 
 Until a file is whole it has the name ``NAME.partial`` beside its target. What was written up to
-a mark can be continued by a later process. Packed text is bgzip, cut anew at each mark, so that
-the same lines and marks give the same bytes. One process at a time writes to a target.
+a mark can be continued by a later process. Packed text is bgzip, in blocks of one size, so that
+the same lines give the same bytes however they came. One process at a time writes to a target.
 """
 
+import base64
 import contextlib
 import fcntl
 import os
@@ -14,12 +15,20 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, BinaryIO, Self
+from typing import IO, Any, BinaryIO, NamedTuple, Self
 
 from seqcnn.errors import ConfigError, SeqcnnError
 from seqcnn.files import BGZF_END, is_stream
 
-__all__ = ["Finish", "LineFile", "is_interruption", "lock_file", "partial_path", "write_lines"]
+__all__ = [
+    "Finish",
+    "LineFile",
+    "Mark",
+    "is_interruption",
+    "lock_file",
+    "partial_path",
+    "write_lines",
+]
 
 _BGZF_DATA = 0xFF00
 _HEAD_AND_TAIL = 26
@@ -71,6 +80,21 @@ def lock_file(file: IO[Any], path: Path) -> None:
         )
 
 
+class Mark(NamedTuple):
+    """How far a partial file has come.
+
+    Attributes
+    ----------
+    size
+        Bytes of it that are on the disk.
+    held
+        Text that follows and does not fill a block of bgzip yet: deflated, in base64.
+    """
+
+    size: int
+    held: str = ""
+
+
 class LineFile:
     """Lines on their way to a file, a pipe, or standard output.
 
@@ -85,7 +109,7 @@ class LineFile:
     finish
         What makes the target of all lines; without it they are the target.
     start
-        Bytes of an earlier, partial file that are kept, as `mark` gave them; None begins anew.
+        What is kept of an earlier, partial file, as `mark` gave it; None begins anew.
 
     Attributes
     ----------
@@ -107,16 +131,17 @@ class LineFile:
         *,
         packed: bool = False,
         finish: Finish | None = None,
-        start: int | None = None,
+        start: Mark | None = None,
     ) -> None:
         self.keep, self._settled = start is not None, False
         self._target, self._finish = Path(target), finish
         self._is_stream = str(target) == "-" or is_stream(self._target)
         with contextlib.ExitStack() as resources:
             self._partial = self._place(resources)
-            self._stream = self._open(start, resources)
+            self._stream = self._open(start and start.size, resources)
             self._resources = resources.pop_all()
-        self._sink = _Sink(self._stream, packed=packed and finish is None)
+        held = _unpack(start.held) if start else b""
+        self._sink = _Sink(self._stream, packed=packed and finish is None, held=held)
         if start is None:
             self.write(head)
 
@@ -150,15 +175,14 @@ class LineFile:
         with self._naming():
             self._sink.write(lines)
 
-    def mark(self) -> int:
-        """Bring all lines to the disk; give the bytes that a later process can keep."""
+    def mark(self) -> Mark:
+        """Bring what is packed to the disk; tell what a later process needs to go on."""
         with self._naming():
-            self._sink.cut()
             self._stream.flush()
             if self._partial is None:
-                return 0
+                return Mark(0)
             os.fsync(self._stream.fileno())
-            return self._stream.tell()
+            return Mark(self._stream.tell(), _pack(self._sink.held))
 
     def settle(self) -> None:
         """Make of the lines what is to have the target's name.
@@ -246,33 +270,29 @@ def _open_stream(target: Path) -> Iterator[BinaryIO]:
 
 
 class _Sink:
-    """Lines into bytes, packed or not."""
+    """Lines into bytes, packed or not; `held` is text that does not fill a block yet."""
 
-    def __init__(self, stream: BinaryIO, *, packed: bool) -> None:
+    def __init__(self, stream: BinaryIO, *, packed: bool, held: bytes = b"") -> None:
         self._stream, self._packed = stream, packed
-        self._held = b""
+        self.held = held
 
     def write(self, lines: Iterable[str]) -> None:
         data = "".join([line + "\n" for line in lines]).encode("utf-8", "surrogateescape")
         if not self._packed:
             self._stream.write(data)
             return
-        data = self._held + data
+        data = self.held + data
         whole = len(data) - len(data) % _BGZF_DATA
         for begin in range(0, whole, _BGZF_DATA):
             self._stream.write(_bgzip_block(data[begin : begin + _BGZF_DATA]))
-        self._held = data[whole:]
-
-    def cut(self) -> None:
-        """End the block that is being packed."""
-        if self._held:
-            self._stream.write(_bgzip_block(self._held))
-            self._held = b""
+        self.held = data[whole:]
 
     def end(self) -> None:
-        self.cut()
         if self._packed:
+            if self.held:
+                self._stream.write(_bgzip_block(self.held))
             self._stream.write(BGZF_END)
+            self.held = b""
 
 
 def write_lines(batches: Iterable[Iterable[str]], stream: BinaryIO, *, packed: bool) -> None:
@@ -304,6 +324,14 @@ def _keep_bytes(stream: BinaryIO, size: int, path: Path) -> None:
         )
     stream.seek(size)
     stream.truncate()
+
+
+def _pack(text: bytes) -> str:
+    return base64.b64encode(zlib.compress(text)).decode("ascii") if text else ""
+
+
+def _unpack(held: str) -> bytes:
+    return zlib.decompress(base64.b64decode(held)) if held else b""
 
 
 def _bgzip_block(data: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """Whole runs over files of variants: blocks, shards, interruptions, q-values, what is counted."""
 
+import contextlib
 import gzip
 import json
 import signal
@@ -19,7 +20,7 @@ from tiny_models import draw_codes, make_model
 from seqcnn.engine import Engine
 from seqcnn.errors import ConfigError, VcfError
 from seqcnn.genome import open_genome
-from seqcnn.linefiles import LineFile
+from seqcnn.linefiles import LineFile, Mark
 from seqcnn.modelfile import write_model
 from seqcnn.nulls import draw_null
 from seqcnn.scoring import Journal, Outputs, Scorer, run_scoring
@@ -295,7 +296,7 @@ def test_a_journal_of_another_run_is_refused(tmp_path: Path) -> None:
 
     def leave() -> None:
         with Journal(path, "one", resume=False) as journal:
-            journal.save(Checkpoint(3, {"vcf": 5}, {}))
+            journal.save(Checkpoint(3, {"vcf": Mark(5, "x")}, {}))
             raise Interruption
 
     with pytest.raises(Interruption):
@@ -303,7 +304,7 @@ def test_a_journal_of_another_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="another run"):
         Journal(path, "two", resume=True)
     with Journal(path, "one", resume=True) as journal:
-        assert journal.last == Checkpoint(3, {"vcf": 5}, {})
+        assert journal.last == Checkpoint(3, {"vcf": Mark(5, "x")}, {})
         with pytest.raises(ConfigError, match="in use"):
             Journal(path, "one", resume=True)
     assert not path.exists()
@@ -346,6 +347,25 @@ def test_a_killed_process_can_be_resumed(run: Run, tmp_path: Path) -> None:
     seqcnn(*words, "--force")
     assert {name: (tmp_path / name).read_bytes() for name in first} == first
     assert sorted(path.name for path in tmp_path.iterdir()) == ["many.vcf", "o.tsv", "o.vcf.gz"]
+
+
+def test_marks_leave_no_trace_in_packed_lines(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    lines = ["".join(rng.choice(list(LETTERS), 1000)) for _ in range(300)]
+    with LineFile(tmp_path / "whole.gz", lines, packed=True):
+        pass
+    mark, path = None, tmp_path / "parts.gz"
+    for number in range(0, 300, 7):
+        with contextlib.suppress(Interruption), LineFile(path, (), packed=True, start=mark) as file:
+            file.write(lines[number : number + 7])
+            mark = Mark(*json.loads(json.dumps(file.mark())))
+            file.keep = True
+            file.write(["what was not marked"] * int(rng.integers(0, 5000)))
+            raise Interruption
+    with LineFile(path, (), packed=True, start=mark):
+        pass
+    assert path.read_bytes() == (tmp_path / "whole.gz").read_bytes()
+    assert gzip.decompress(path.read_bytes()).decode().split() == lines
 
 
 def test_resume_wants_the_same_run(run: Run, start: Start, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """How far a long run has come, so that a later process can go on where it ended.
 
 The journal is a file beside the outputs, ``NAME.partial.log``, of a JSON object a line: what run it
-is of, and after each block the number of records done, the bytes of each output, and the counts.
+is of, and after each block the number of records done, how far each output has come, and the
+counts.
 It is locked while a process writes to it.
 """
 
@@ -9,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import logging
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from seqcnn.errors import ConfigError
-from seqcnn.linefiles import is_interruption, lock_file
+from seqcnn.linefiles import Mark, is_interruption, lock_file
 
 __all__ = ["JOURNAL_SUFFIX", "Checkpoint", "Journal", "fingerprint"]
 
@@ -24,7 +26,7 @@ _LOG = logging.getLogger(__name__)
 JOURNAL_SUFFIX = ".partial.log"
 """What the name of a journal has after that of the output."""
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,14 @@ class Checkpoint:
     ----------
     records
         Records done, from the beginning of the run.
-    sizes
-        Bytes of each partial output, by name.
+    marks
+        How far each partial output has come, by name.
     tally
         The counts so far, as JSON values.
     """
 
     records: int
-    sizes: Mapping[str, int]
+    marks: Mapping[str, Mark]
     tally: Mapping[str, Any]
 
 
@@ -102,7 +104,8 @@ class Journal:
 
     def _read(self, path: Path) -> Checkpoint | None:
         # What follows the last line feed was cut by the end of a process.
-        first, *others = self._file.read().rpartition("\n")[0].split("\n")
+        lines = (line for line in self._file if line.endswith("\n"))
+        first, others = next(lines, ""), deque(lines, maxlen=1)
         if not first:
             return None
         try:
@@ -113,7 +116,7 @@ class Journal:
                     expected="the same command on the same files",
                     remedy="run without --resume to begin anew",
                 )
-            return Checkpoint(**json.loads(others[-1])) if others else None
+            return _checkpoint(**json.loads(others[-1])) if others else None
         except (ValueError, TypeError) as problem:
             raise ConfigError(
                 path, "is damaged", remedy="remove it and run without --resume"
@@ -144,6 +147,10 @@ class Journal:
                 _LOG.warning("interrupted: the same command with --resume goes on")
             else:
                 self._path.unlink(missing_ok=True)
+
+
+def _checkpoint(records: int, marks: dict[str, list[Any]], tally: dict[str, Any]) -> Checkpoint:
+    return Checkpoint(records, {name: Mark(*mark) for name, mark in marks.items()}, tally)
 
 
 def _open_locked(path: Path) -> TextIO:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from seqcnn.files import is_stream
-from seqcnn.linefiles import Finish, LineFile, write_lines
+from seqcnn.linefiles import Finish, LineFile, Mark, write_lines
 from seqcnn.scoring.columns import COLUMNS
 from seqcnn.scoring.discovery import Layout, TableLayout, VcfLayout, add_q
 from seqcnn.scoring.journal import JOURNAL_SUFFIX
@@ -55,7 +55,7 @@ class Outputs:
 
     @contextlib.contextmanager
     def open(
-        self, header: Sequence[str], *, sizes: Mapping[str, int] | None = None
+        self, header: Sequence[str], *, marks: Mapping[str, Mark] | None = None
     ) -> "Iterator[OutputFiles]":
         """Open all of them.
 
@@ -63,10 +63,10 @@ class Outputs:
         ----------
         header
             Lines of the VCF's header.
-        sizes
-            Bytes of partial files that are kept, as `OutputFiles.mark` gave them.
+        marks
+            What is kept of partial files, as `OutputFiles.mark` gave it.
         """
-        kept = sizes or {}
+        kept = marks or {}
         files = OutputFiles()
         with contextlib.ExitStack() as stack:
             for name, path, packed, finish in self._tables():
@@ -124,13 +124,13 @@ class OutputFiles:
             for table in self.tables.values():
                 table.write(lines)
 
-    def mark(self) -> dict[str, int]:
-        """Bring everything to the disk, where it stays; give the bytes of each output."""
+    def mark(self) -> dict[str, Mark]:
+        """Bring everything to the disk, where it stays; tell how far each output has come."""
         everything = {"vcf": self.vcf, **self.tables}
-        sizes = {name: file.mark() for name, file in everything.items()}
+        marks = {name: file.mark() for name, file in everything.items()}
         for file in everything.values():
             file.keep = True
-        return sizes
+        return marks
 
     def settle(self) -> None:
         """Do all that can still fail, or take long, before the first output has its name."""

@@ -102,7 +102,7 @@ def run_scoring(  # noqa: PLR0913
     def score(alleles: AlleleTable) -> tuple[AlleleTable, VariantEffects]:
         return alleles, scorer.score(alleles)
 
-    with outputs.open(header, sizes=last.sizes if last else None) as files:
+    with outputs.open(header, marks=last.marks if last else None) as files:
         # A block is scored while the one before is written and the one behind is read.
         for alleles, effects in map_in_order(score, placed, threads=1, ahead=1):
             columns = spell_scores(alleles, effects)

@@ -16,7 +16,7 @@ import pysam.bcftools
 from pysam.utils import SamtoolsError
 
 from seqcnn.errors import ConfigError, VcfError
-from seqcnn.linefiles import Finish, LineFile
+from seqcnn.linefiles import Finish, LineFile, Mark
 from seqcnn.variants.stream import open_chunks
 
 __all__ = ["bcf_finish", "open_vcf", "output_kind"]
@@ -52,7 +52,7 @@ def output_kind(target: str | Path, *, asked: str | None = None) -> str:
 
 
 def open_vcf(
-    target: str | Path, header: Sequence[str], *, kind: str = "v", start: int | None = None
+    target: str | Path, header: Sequence[str], *, kind: str = "v", start: Mark | None = None
 ) -> LineFile:
     """Open a VCF or BCF to write: it appears under its name when the ``with`` block ends well.
 
