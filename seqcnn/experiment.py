@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seqcnn.datasets import LabelledSequences
 from seqcnn.dna import Codes
 from seqcnn.engine import Engine, Predictions
-from seqcnn.filters import detector_importance, extract_motifs
+from seqcnn.filters import Judges, learn_motifs
 from seqcnn.metrics import (
     Baseline,
     evaluate_tasks,
@@ -80,16 +80,13 @@ def run_experiment(  # noqa: PLR0913
     sides = {"validation": split.validation, "train": sample}
     for name, side in sides.items():
         metrics[name] = _evaluate(spec, side, engine.predict(side.sequences.codes).logits)
-    importance = [
-        detector_importance(
-            engine, split.validation.sequences.codes, split.validation.targets, member=member
-        )
-        for member in range(len(members))
-    ]
+    judges = Judges(split.test.sequences.codes, split.test.targets)
+    learned = learn_motifs(engine, positives.sequences.codes, judges=judges)
     model = replace(
         model,
         reference=_reference(engine, positives),
-        motifs=tuple(extract_motifs(engine, positives.sequences.codes, importance=importance)),
+        motifs=learned.motifs,
+        unused=learned.unused,
         metrics=metrics,
         baselines={name: baseline.to_json() for name, baseline in baselines.items()},
         null=draw_null(

@@ -62,6 +62,8 @@ def write_model(model: TrainedModel, path: Path) -> None:
     }
     if model.null is not None:
         content["null"] = _null_to_json(model.null)
+    if model.unused:
+        content["unused"] = model.unused
     if model.parts:
         content["parts"] = [_part_to_json(part) for part in model.parts]
     text = _dump(content | {_DIGEST: _digest(content, tensors)})
@@ -196,7 +198,12 @@ def _assemble(content: dict[str, Any], tensors: Tensors) -> TrainedModel:
     _check_described(content)
     described = {key: content[key] for key in ("metrics", "baselines", "provenance")}
     null = _null_from_json(content, tensors, len(spec.tasks))
-    return TrainedModel(spec, members, reference, motifs, null=null, parts=parts, **described)
+    unused = content.get("unused", {})
+    if not all(is_name(name) and is_number(number) for name, number in unused.items()):
+        raise ValueError("detectors without names or numbers")
+    return TrainedModel(
+        spec, members, reference, motifs, null=null, parts=parts, unused=unused, **described
+    )
 
 
 _WEIGHTS = re.compile(r"(?:part\.([0-9]{1,9})\.)?member\.([0-9]{1,9})\.(.+)")
@@ -281,6 +288,10 @@ def _numbers_of(estimate: object) -> list[object]:
     return [estimate]
 
 
+_MEASURED = ("share", "enrichment", "positions", "duplicate_of")
+"""Fields of a motif that are written only where they are known."""
+
+
 def _motif_to_json(motif: Motif) -> dict[str, Any]:
     values = {
         item.name: getattr(motif, item.name)
@@ -290,15 +301,19 @@ def _motif_to_json(motif: Motif) -> dict[str, Any]:
     return {
         key: None if isinstance(value, float) and not np.isfinite(value) else value
         for key, value in values.items()
+        if key not in _MEASURED or value not in ("", ()) and value == value  # NaN: not known
     }
 
 
 def _motif_from_json(values: dict[str, Any], pfm: NDArray[np.float64]) -> Motif:
     known = {key: value for key, value in values.items() if value is not None}
-    motif = Motif(pfm=pfm, **known | {"background": tuple(known["background"])})
-    numbers = [value for key in ("sites", "importance") if (value := known.get(key)) is not None]
+    known |= {key: tuple(known.get(key, ())) for key in ("background", "positions")}
+    motif = Motif(pfm=pfm, **known)
+    keys = ("sites", "importance", "share", "enrichment")
+    numbers = [*motif.positions, *(known[key] for key in keys if key in known)]
     # A motif's name becomes that of a file.
-    named = is_name(motif.name) and is_name(motif.alternate) and "/" not in motif.name
+    names = (motif.name, motif.alternate, motif.duplicate_of)
+    named = all(map(is_name, names)) and "/" not in motif.name
     if not (named and all(map(is_number, numbers))):
         raise ValueError(f"the motif {motif.name!r}")
     return motif

@@ -27,7 +27,9 @@ class TrainedModel:
         Scores (tasks, quantiles) of the training positives at even quantiles from 0 to 1,
         against which an allele's score is ranked.
     motifs
-        What the detectors recognise, most important first.
+        What the detectors recognise, most important first, duplicates last.
+    unused
+        By name, the number of sites of each detector that has too few for a motif.
     metrics
         As in metrics.json, without time and device.
     baselines
@@ -51,6 +53,7 @@ class TrainedModel:
     provenance: dict[str, Any] = field(default_factory=dict)
     null: Null | None = None
     parts: tuple["TrainedModel", ...] = ()
+    unused: dict[str, int] = field(default_factory=dict)
 
     @property
     def networks(self) -> int:

@@ -116,11 +116,53 @@ def merge_duplicates(
         first. A motif joins the representative that it is most like.
     """
     groups: list[tuple[Motif, list[str]]] = []
+    kept = _Kept(max((motif.width for motif in motifs), default=1), len(motifs))
     for motif in motifs:
-        scores = [compare_motifs(kept, motif, strands=strands).score for kept, _ in groups]
-        best = int(np.argmax(scores)) if scores else -1
-        if scores and scores[best] >= threshold:
+        scores = kept.score(motif, strands)
+        best = int(np.argmax(scores)) if groups else -1
+        if groups and scores[best] >= threshold:
             groups[best][1].append(motif.name)
         else:
             groups.append((motif, [motif.name]))
+            kept.add(motif)
     return [(representative, tuple(names)) for representative, names in groups]
+
+
+class _Kept:
+    """Motifs that another one is compared with all at once, as `compare_motifs` does one by one.
+
+    Each is a row of numbers, filled up to the longest width; a motif is compared at every offset
+    by one product of matrices.
+    """
+
+    def __init__(self, longest: int, most: int, *, minimum_overlap: int = 5) -> None:
+        self._longest, self._minimum = longest, minimum_overlap
+        self._signals = np.zeros((most, 4, longest))
+        self._widths = np.zeros(most, dtype=np.int64)
+        self._number = 0
+
+    def add(self, motif: Motif) -> None:
+        """Put a motif behind the others."""
+        self._signals[self._number, :, : motif.width] = _unit_signal(motif)
+        self._widths[self._number] = motif.width
+        self._number += 1
+
+    def score(self, motif: Motif, strands: Strands) -> Matrix:
+        """Score a motif against each that was added."""
+        forward = _unit_signal(motif)
+        sides = [forward, forward[::-1, ::-1]][: len(strands)]
+        best: Matrix = np.max([self._align(side) for side in sides], axis=0)
+        return best
+
+    def _align(self, target: Matrix) -> Matrix:
+        width, longest = target.shape[1], self._longest
+        offsets = np.arange(1 - width, longest)
+        padded = np.zeros((4, 3 * longest))
+        padded[:, longest : longest + width] = target
+        windows = np.lib.stride_tricks.sliding_window_view(padded, longest, axis=1)
+        shifted = windows[:, longest - offsets].transpose(1, 0, 2).reshape(len(offsets), -1)
+        signals, widths = self._signals[: self._number], self._widths[: self._number]
+        scores = shifted @ signals.reshape(self._number, -1).T  # (offsets, kept)
+        overlap = np.minimum(widths, offsets[:, None] + width) - np.maximum(0, offsets)[:, None]
+        scores[overlap < np.minimum(self._minimum, np.minimum(width, widths))] = -math.inf
+        return np.minimum(scores.max(axis=0, initial=-math.inf), 1.0)

@@ -50,6 +50,15 @@ class Motif:
         What the model loses without this motif; NaN where it is not known.
     alternate
         Second name, such as ``GABPA``.
+    share
+        Its share of the model's signal; NaN where it is not known.
+    enrichment
+        How much more often positives have a site than their shuffles, as log2; NaN where it is
+        not known.
+    positions
+        Number of sites by where they lie in the sequence, in parts of it of equal length.
+    duplicate_of
+        Name of another motif that says the same and stands for this one too.
 
     Raises
     ------
@@ -63,6 +72,10 @@ class Motif:
     background: Background = UNIFORM
     importance: float = math.nan
     alternate: str = ""
+    share: float = math.nan
+    enrichment: float = math.nan
+    positions: tuple[int, ...] = ()
+    duplicate_of: str = ""
 
     def __post_init__(self) -> None:
         pfm = np.array(self.pfm, dtype=np.float64)
@@ -86,6 +99,11 @@ class Motif:
     def consensus(self) -> str:
         """Spell a base with at least half of the counts, or a pair with three quarters, or N."""
         return "".join(_consensus_letter(column) for column in ppm(self).T)
+
+    @property
+    def highest_bits(self) -> float:
+        """Give the information content of the most informative position, in bits."""
+        return float(information_content(self).max())
 
     @property
     def information(self) -> float:

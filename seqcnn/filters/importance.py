@@ -1,0 +1,229 @@
+"""What a detector is worth: what the model loses when it is set to its mean.
+
+Where the network pools each detector by itself, its features are set to their mean over all
+sequences and strands. In a network with further convolutions a detector has no features of its
+own. There its activations are set to their mean, and the loss is taken to first order: gradient
+of the logit times (activation - mean), for each sequence.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqcnn.architectures.stacked import StackedNetwork
+from seqcnn.dna import Codes
+from seqcnn.engine import Engine
+from seqcnn.engine.strands import combine_strands
+from seqcnn.metrics import auroc, pearson
+
+__all__ = ["Knockout", "detector_importance", "measure_score"]
+
+_MOST_ROWS = 2000  # sequences on which importance is measured
+_FEWEST_ROWS = 250
+_SMALLEST_SIGNAL = 1e-20  # below it, a covariance of logits is rounding
+
+Numbers = NDArray[np.float64]
+Group = Mapping[int, Sequence[int]]
+"""By member, numbers of its detectors."""
+
+
+class Knockout:
+    """Takes detectors out of a model, on sequences that stay the same.
+
+    Parameters
+    ----------
+    engine
+        The model.
+    codes
+        Sequences (n, length); of more than 2000 (fewer for a deep network of many tasks), so
+        many at even distances.
+
+    Attributes
+    ----------
+    rows
+        Which of the sequences are looked at.
+    logits
+        Logits (members, rows, tasks) of the whole model.
+    """
+
+    def __init__(self, engine: Engine, codes: Codes) -> None:
+        self._torch = engine.torch
+        self._members = range(len(engine.torch.networks))
+        self._deep = isinstance(engine.torch.networks[0], StackedNetwork)
+        tasks = len(engine.spec.tasks) if self._deep else 1
+        most = max(_FEWEST_ROWS, _MOST_ROWS // max(1, tasks // 4))
+        self.rows = np.linspace(0, len(codes) - 1, min(len(codes), most)).astype(np.int64)
+        chosen = codes[self.rows]
+        self._features = [engine.torch.features(chosen, member=m) for m in self._members]
+        self.logits = np.stack([self._weigh(member) for member in self._members])
+        self._parts = [
+            _first_order_parts(engine, chosen, member=m) if self._deep else None
+            for m in self._members
+        ]
+
+    def _weigh(self, member: int) -> Numbers:
+        logits = self._torch.weigh(self._features[member], member=member)
+        return np.asarray(logits.cpu().numpy())
+
+    def without(self, group: Group) -> Numbers:
+        """Give the logits (members, rows, tasks) without some detectors."""
+        logits = self.logits.copy()
+        for member, detectors in group.items():
+            logits[member] = self._member_without(member, detectors)
+        return logits
+
+    def _member_without(self, member: int, detectors: Sequence[int]) -> Numbers:
+        parts = self._parts[member]
+        if parts is not None:
+            return np.asarray(self.logits[member] - parts[:, list(detectors)].sum(axis=1))
+        network, features = self._torch.networks[member], self._features[member]
+        columns = [column for d in detectors for column in network.features_of(d)]
+        mean = torch.cat([strand[:, columns] for strand in features]).mean(dim=0)
+        kept = [strand[:, columns].clone() for strand in features]
+        for strand in features:
+            strand[:, columns] = mean
+        logits = self._weigh(member)
+        for strand, values in zip(features, kept, strict=True):
+            strand[:, columns] = values
+        return logits
+
+
+def measure_score(
+    targets: NDArray[np.floating] | None, logits: Numbers, whole: Numbers
+) -> float:
+    """Measure how good logits are, by AUROC of classes, else by Pearson's correlation.
+
+    Parameters
+    ----------
+    targets
+        Targets (n, tasks), NaN where missing; where there are none, or of another shape, the
+        logits of the whole model stand for them.
+    logits
+        Logits (n, tasks) to be measured.
+    whole
+        Those of the whole model.
+
+    Returns
+    -------
+    float
+        Mean over the tasks that the targets define; NaN where they define none.
+    """
+    if targets is None or targets.shape != logits.shape:
+        targets = whole
+    scores = []
+    for wanted, given in zip(targets.T.astype(np.float64), logits.T, strict=True):
+        known = wanted[~np.isnan(wanted)]
+        of_classes = len(known) > 0 and bool(np.isin(known, (0, 1)).all())
+        scores.append((auroc if of_classes else pearson)(wanted, given))
+    defined = [score for score in scores if not np.isnan(score)]
+    return float(np.mean(defined)) if defined else float("nan")
+
+
+def detector_importance(
+    engine: Engine, codes: Codes, targets: NDArray[np.float32] | None = None, *, member: int
+) -> Numbers:
+    """Measure what share of the model's signal is lost without each detector.
+
+    The signal is the covariance of target and logit over the sequences, averaged over the
+    tasks. For a linear head the shares add up to 1. Where target and logit do not rise together,
+    nothing of that kind can be lost: there the model's own logits stand for the targets.
+
+    Parameters
+    ----------
+    engine
+        The model.
+    codes
+        Sequences (n, length), positives and negatives.
+    targets
+        Their targets (n, tasks), NaN where missing; without them the model's own logits.
+    member
+        Which network of the ensemble.
+
+    Returns
+    -------
+    NDArray
+        Array (detectors,); 0 for a model that says the same of every sequence.
+    """
+    knockout = Knockout(engine, codes)
+    chosen = None if targets is None else targets[knockout.rows]
+    return signal_shares(knockout, chosen, len(engine.torch.networks[member].detectors), member)
+
+
+def signal_shares(
+    knockout: Knockout, targets: NDArray[np.float32] | None, number: int, member: int
+) -> Numbers:
+    """Give the share of the signal (detectors,) of each of a member's detectors."""
+    full = knockout.logits[member]
+    fits = targets is not None and targets.shape == full.shape
+    wanted = targets.astype(np.float64) if targets is not None and fits else full
+    wanted = np.where(_covariance(wanted, full) > 0, wanted, full)
+    signal = _covariance(wanted, full)  # (tasks,)
+    tasks = signal > _SMALLEST_SIGNAL
+    shares = np.zeros(number)
+    if tasks.any():
+        for detector in range(number):
+            left = _covariance(wanted, knockout.without({member: [detector]})[member])
+            shares[detector] = ((signal - left)[tasks] / signal[tasks]).mean()
+    return shares
+
+
+def _first_order_parts(engine: Engine, codes: Codes, *, member: int) -> Numbers:
+    """Give gradient times (activation - mean), summed over positions: (rows, detectors, tasks)."""
+
+    def run(start: int) -> tuple[Numbers, Numbers, Numbers]:
+        rows = slice(start, start + engine.torch.block)
+        blocks = engine.torch.map_blocks(
+            codes[rows], lambda one_hot, n: _backward(engine, one_hot, n, member=member)
+        )
+        return next(iter(blocks))
+
+    starts = range(0, len(codes), engine.torch.block)
+    with ThreadPoolExecutor(engine.threads) as pool:
+        blocks = list(pool.map(run, starts))
+    products, gradients, activations = (np.concatenate(part) for part in zip(*blocks, strict=True))
+    mean = activations.mean(axis=0)  # (detectors,)
+    return np.asarray(products - gradients * mean[:, None])
+
+
+def _backward(
+    engine: Engine, one_hot: Tensor, rows: int, *, member: int
+) -> tuple[Numbers, Numbers, Numbers]:
+    """Run a block forwards, and backwards from each task.
+
+    Returns
+    -------
+    tuple
+        Sums over strands and positions of gradient times activation and of the gradient
+        (rows, detectors, tasks), and the mean activation (rows, detectors).
+    """
+    network = engine.torch.networks[member]
+    assert isinstance(network, StackedNetwork)
+    strands = [strand[: max(2, rows)] for strand in engine.torch.strands(one_hot)]
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        inputs = [network.activate(network.detect(strand.clone())) for strand in strands]
+        inputs = [values.detach().requires_grad_() for values in inputs]
+        logits = [network.head(network.pool_activations(values)) for values in inputs]
+        joint = combine_strands(*logits, engine.spec.strands) if len(logits) == 2 else logits[0]
+        sums = [
+            torch.autograd.grad(joint[:rows, task].sum(), inputs, retain_graph=True)
+            for task in range(joint.shape[1])
+        ]
+    pairs = [list(zip(inputs, gradients, strict=True)) for gradients in sums]
+    products = [sum((a.detach() * g).sum(dim=2).double() for a, g in pair) for pair in pairs]
+    slopes = [sum(g.sum(dim=2).double() for _, g in pair) for pair in pairs]
+    mean = sum(a.detach().mean(dim=2).double() for a in inputs) / len(inputs)
+    parts = (torch.stack(products, dim=2), torch.stack(slopes, dim=2), torch.as_tensor(mean))
+    first, second, third = (np.asarray(part[:rows].cpu().numpy()) for part in parts)
+    return first, second, third
+
+
+def _covariance(targets: Numbers, logits: Numbers) -> Numbers:
+    """Covariance of each task's column over the rows whose target is known."""
+    known = ~np.isnan(targets)
+    number = np.maximum(known.sum(axis=0), 1)
+    centred = targets - np.where(known, targets, 0).sum(axis=0) / number
+    return np.asarray((np.where(known, centred, 0) * logits).sum(axis=0) / number)
