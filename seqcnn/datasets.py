@@ -20,7 +20,7 @@ Every letter that is no A, C, G, T or U counts as N.
 import itertools
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -62,23 +62,55 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LabelledSequences:
-    """Sequences with targets (n, tasks), NaN where a label is missing, and the tasks' names."""
+    """Sequences with their targets.
+
+    Attributes
+    ----------
+    sequences
+        The sequences.
+    targets
+        Array (n, tasks), NaN where a label is missing.
+    tasks
+        Their names.
+    profiles
+        Targets of each base (n, tasks, length), where there are any; `targets` then says
+        whether a base of the sequence has the label, or how high its signal is at most.
+    exclusive
+        Whether the tasks are classes, of which each sequence belongs to one.
+    """
 
     sequences: Sequences
     targets: NDArray[np.float32]
     tasks: tuple[str, ...]
+    profiles: NDArray[np.float32] | None = None
+    exclusive: bool = False
 
     def __len__(self) -> int:
         return len(self.sequences)
 
     def take(self, indices: NDArray[np.integer]) -> "LabelledSequences":
         """Choose rows, in the order of `indices`."""
-        return LabelledSequences(self.sequences.take(indices), self.targets[indices], self.tasks)
+        return replace(
+            self,
+            sequences=self.sequences.take(indices),
+            targets=self.targets[indices],
+            profiles=None if self.profiles is None else self.profiles[indices],
+        )
 
     @property
     def positive(self) -> NDArray[np.bool_]:
         """Rows (n,) that are positive in at least one task."""
         return np.asarray((self.targets > 0.5).any(axis=1))
+
+    @property
+    def strata(self) -> NDArray[np.intp]:
+        """Number (n,) of what a row is, for choices that shall leave no kind of rows out.
+
+        The class where there are classes, else whether the row is positive.
+        """
+        if self.exclusive:
+            return np.asarray(np.nan_to_num(self.targets).argmax(axis=1))
+        return self.positive.astype(np.intp)
 
 
 def concatenate(parts: Sequence[LabelledSequences]) -> LabelledSequences:
@@ -93,8 +125,12 @@ def concatenate(parts: Sequence[LabelledSequences]) -> LabelledSequences:
         tuple(itertools.chain.from_iterable(part.sequences.names for part in parts)),
         tuple(intervals) if located else None,
     )
-    return LabelledSequences(
-        sequences, np.concatenate([part.targets for part in parts]), parts[0].tasks
+    profiles = [part.profiles for part in parts if part.profiles is not None]
+    return replace(
+        parts[0],
+        sequences=sequences,
+        targets=np.concatenate([part.targets for part in parts]),
+        profiles=np.concatenate(profiles) if profiles else None,
     )
 
 

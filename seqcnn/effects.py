@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcnn.engine import Engine
-from seqcnn.modelfile import TrainedModel
+from seqcnn.modelfile import TrainedModel, probabilities
 from seqcnn.significance import UNTYPED, Null, classify_alleles, p_values
 from seqcnn.variants import AllelePairs, ContigPairs
 
@@ -32,7 +32,8 @@ class VariantEffects:
     delta
         Alternative minus reference.
     probability_difference
-        The same of the probabilities; NaN for regression.
+        The same of the probabilities (by softmax, where classes exclude each other); NaN for
+        regression.
     deepbind
         delta * max(0, ref, alt): the published gate.
     quantile
@@ -84,14 +85,12 @@ def score_pairs(
     ref_logit, alt_logit = ref.mean(axis=0), alt.mean(axis=0)
     larger = np.maximum(ref_logit, alt_logit)
     several = len(ref) > 1
-    is_regression = engine.spec.task_kind == "regression"
     return VariantEffects(
         ref_logit=ref_logit,
         alt_logit=alt_logit,
         delta=delta.mean(axis=0),
-        probability_difference=np.full_like(ref_logit, np.nan)
-        if is_regression
-        else _sigmoid(alt_logit) - _sigmoid(ref_logit),
+        probability_difference=probabilities(alt_logit, engine.spec)
+        - probabilities(ref_logit, engine.spec),
         deepbind=delta.mean(axis=0) * np.maximum(larger, 0),
         quantile=active_quantile(engine.model, larger),
         sd=delta.std(axis=0, ddof=1) if several else np.full_like(ref_logit, np.nan),
@@ -140,9 +139,3 @@ def active_quantile(model: TrainedModel, logits: Scores) -> Scores:
     steps = np.linspace(0, 1, reference.shape[1])
     columns = [np.interp(logits[:, t], reference[t], steps) for t in range(logits.shape[1])]
     return np.stack(columns, axis=1)
-
-
-def _sigmoid(logits: Scores) -> Scores:
-    # exp of a large negative number is 0, and of a large positive one is never asked for.
-    small = np.exp(-np.abs(logits))
-    return np.asarray(np.where(logits >= 0, 1 / (1 + small), small / (1 + small)))

@@ -246,9 +246,9 @@ def _seeded_share(
     _, group = np.unique(_spelling(data.sequences.codes), return_inverse=True)
     draw = rng.random(group.max() + 1)[group]  # (n,)
     chosen = np.zeros(len(data), dtype=bool)
-    for stratum in (data.positive, ~data.positive):
-        if stratum.any():
-            chosen |= stratum & (draw <= np.quantile(draw[stratum], share))
+    for kind in np.unique(data.strata):
+        stratum = data.strata == kind
+        chosen |= stratum & (draw <= np.quantile(draw[stratum], share))
     return chosen
 
 

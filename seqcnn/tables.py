@@ -1,4 +1,4 @@
-"""Tables of sequences or loci with measured targets; `seqcnn.datasets` has the format."""
+"""Tables of sequences or loci with targets or classes; `seqcnn.datasets` has the format."""
 
 import csv
 import difflib
@@ -30,10 +30,16 @@ __all__ = ["read_table", "read_table_records", "read_table_sequences"]
 _PLACE = re.compile("[0-9]{1,12}", re.ASCII)
 _LOCUS = {"contig", "start", "end"}
 _MISSING = ("", ".", "NA", "NaN", "nan")
+_MOST_CLASSES = 1000
 
 
 def read_table(
-    path: Path, *, targets: Sequence[str], length: int | None, genome: Genome | None = None
+    path: Path,
+    *,
+    targets: Sequence[str],
+    length: int | None,
+    genome: Genome | None = None,
+    classes: Sequence[str] | None = None,
 ) -> LabelledSequences:
     """Read a TSV, CSV or Parquet table with one or several target columns.
 
@@ -42,24 +48,32 @@ def read_table(
     path
         The table.
     targets
-        Names of the target columns; each becomes a task.
+        Names of the target columns; each becomes a task. One column of words becomes a task for
+        each of them: classes that exclude each other.
     length
         Bases of a sequence; for sequences `common_length` where it is not given.
     genome
         The genome that loci lie on, for tables without a column ``sequence``.
+    classes
+        What a single column holds: None where its values tell, the classes in their order, or
+        nothing for those that are found, in order.
 
     Raises
     ------
     TableError
-        For a missing column, a value that is no number, or a letter that is no nucleotide.
+        For a missing column, a value that is no number, an unknown class, or a letter that is no
+        nucleotide.
     """
     frame = _read_frame(path)
-    values = _target_values(path, frame, targets)
+    if len(targets) == 1 and (classes is not None or _holds_words(path, frame, targets[0])):
+        values, tasks = _class_values(path, frame, targets[0], classes or ())
+    else:
+        values, tasks = _target_values(path, frame, targets), tuple(targets)
     if "sequence" in frame.columns or not _LOCUS & set(frame.columns):
         sequences = _sequences(path, frame, length)
     else:
         sequences, values = _windows(path, frame, values, genome, length or 101)
-    return LabelledSequences(sequences, values, tuple(targets))
+    return LabelledSequences(sequences, values, tasks, exclusive=tasks != tuple(targets))
 
 
 def read_table_sequences(path: Path, *, length: int, genome: Genome | None = None) -> Sequences:
@@ -215,6 +229,60 @@ def _target_values(
             )
         values[:, i] = np.where(missing, np.nan, numbers)
     return values
+
+
+def _holds_words(path: Path, frame: "pd.DataFrame", name: str) -> bool:
+    """Tell whether no value of a column is a number, so that a slip of the pen is not a class."""
+    import pandas as pd
+
+    column = _column(path, frame, name)
+    given = column[~_missing(column)]
+    return len(given) > 0 and bool(pd.to_numeric(given, errors="coerce").isna().all())
+
+
+def _class_values(
+    path: Path, frame: "pd.DataFrame", name: str, classes: Sequence[str]
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Give each class of a column its own, 1 in one of them and 0 in all others."""
+    column = _column(path, frame, name)
+    missing = _missing(column)
+    words = [_spell_class(value) for value in column]
+    found = {word for word, none in zip(words, missing, strict=True) if not none}
+    order = list(classes) or sorted(found, key=_natural_order)
+    if len(found) > _MOST_CLASSES:
+        raise TableError(
+            path,
+            f"{len(found)} different values in {name!r}",
+            expected=f"names or numbers of at most {_MOST_CLASSES} classes",
+            remedy="is this the right column, or a regression?",
+        )
+    places = {word: place for place, word in enumerate(order)}
+    values = np.zeros((len(frame), len(order)), dtype=np.float32)
+    values[missing] = np.nan
+    for row in np.flatnonzero(~missing).tolist():
+        if words[row] not in places:
+            raise TableError(
+                frame.index[row],
+                f"{name} is {words[row]!r}",
+                expected=f"one of {', '.join(order)[:100]}",
+                remedy="correct it, or train with data that have this class",
+            )
+        values[row, places[words[row]]] = 1
+    return values, tuple(order)
+
+
+def _spell_class(value: object) -> str:
+    """Spell a class: a whole number, as Parquet may hold it with a fraction, without one."""
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value)) if whole else str(value)  # type: ignore[call-overload]
+
+
+def _natural_order(word: str) -> tuple[float, str]:
+    """Order numbers by their size, and before words."""
+    try:
+        return (float(word), word)
+    except ValueError:
+        return (float("inf"), word)
 
 
 def _missing(column: "pd.Series[str]") -> NDArray[np.bool_]:

@@ -79,19 +79,14 @@ def write_predictions(
     targets: "np.ndarray[Any, np.dtype[np.float32]] | None" = None,
 ) -> None:
     """Write predictions as TSV, a row a sequence and task."""
-    import numpy as np
-
+    from seqcnn.modelfile import probabilities
     from seqcnn.spelling import format_numbers
 
     located = sequences.intervals is not None
     columns = ["name", *(["contig", "start", "end", "strand"] if located else []), "task"]
     columns += ["logit", "probability", "sd", *([] if targets is None else ["target"])]
     logits = predictions.logits
-    # The sigmoid by way of the hyperbolic tangent, which never overflows.
-    probabilities = 0.5 + 0.5 * np.tanh(0.5 * logits)
-    if spec.task_kind == "regression":
-        probabilities = np.full_like(logits, np.nan)
-    numbers: list[np.ndarray[Any, Any]] = [logits, probabilities, predictions.sd]
+    numbers: list[np.ndarray[Any, Any]] = [logits, probabilities(logits, spec), predictions.sd]
     numbers += [] if targets is None else [targets]
     # Scores of the original DeepBind program have six decimals.
     forms = ["%.6f" if spec.window else _DIGITS, *[_DIGITS] * (len(numbers) - 1)]

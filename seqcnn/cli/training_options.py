@@ -29,7 +29,7 @@ __all__ = [
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
-_TASKS = click.Choice(["binary", "multilabel", "regression"])
+_TASKS = click.Choice(["binary", "multilabel", "multiclass", "regression"])
 _STRANDS = click.Choice(["average", "max", "single"])
 _HYPERPARAMETERS = (
     "steps",

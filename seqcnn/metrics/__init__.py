@@ -1,7 +1,9 @@
 """How good a model is, how sure that is, and what composition or length alone would reach.
 
-``evaluation`` has the metrics with their bootstrap intervals, ``curves`` the points to plot, and
-``baselines`` the simplest models there are, to hold the others against.
+``binary``, ``classes`` and ``regression`` have the metrics of each kind of task, with bootstrap
+intervals (``resampling``); ``evaluation`` those of a model, ``calibration`` how far its
+probabilities can be believed, ``curves`` the points to plot, and ``baselines`` the simplest models
+there are, to hold the others against.
 """
 
 from seqcnn.metrics.baselines import (
@@ -10,20 +12,18 @@ from seqcnn.metrics.baselines import (
     fit_length_baseline,
     predict_baseline,
 )
-from seqcnn.metrics.curves import precision_recall_curve, roc_curve
-from seqcnn.metrics.evaluation import (
-    Estimate,
-    TaskKind,
-    auprc,
-    auroc,
-    evaluate_binary,
-    evaluate_regression,
-    evaluate_tasks,
-    measure_binary,
-    measure_regression,
-    pearson,
-    spearman,
+from seqcnn.metrics.binary import auprc, auroc, evaluate_binary, measure_binary
+from seqcnn.metrics.calibration import (
+    choose_threshold,
+    fit_class_temperature,
+    fit_temperature,
+    reliability_curve,
 )
+from seqcnn.metrics.classes import class_logits, evaluate_classes, measure_classes, softmax
+from seqcnn.metrics.curves import precision_recall_curve, roc_curve
+from seqcnn.metrics.evaluation import TaskKind, evaluate_tasks
+from seqcnn.metrics.regression import evaluate_regression, measure_regression, pearson, spearman
+from seqcnn.metrics.resampling import Estimate
 
 __all__ = [
     "Baseline",
@@ -31,16 +31,24 @@ __all__ = [
     "TaskKind",
     "auprc",
     "auroc",
+    "choose_threshold",
+    "class_logits",
     "evaluate_binary",
+    "evaluate_classes",
     "evaluate_regression",
     "evaluate_tasks",
+    "fit_class_temperature",
     "fit_composition_baseline",
     "fit_length_baseline",
+    "fit_temperature",
     "measure_binary",
+    "measure_classes",
     "measure_regression",
     "pearson",
     "precision_recall_curve",
     "predict_baseline",
+    "reliability_curve",
     "roc_curve",
+    "softmax",
     "spearman",
 ]

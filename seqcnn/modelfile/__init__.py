@@ -1,7 +1,15 @@
 """Trained models, and the one file that each is kept in."""
 
 from seqcnn.modelfile.file import FORMAT_VERSION, read_model, write_model
+from seqcnn.modelfile.probabilities import probabilities
 from seqcnn.modelfile.spec import ModelSpec
 from seqcnn.modelfile.trained import TrainedModel
 
-__all__ = ["FORMAT_VERSION", "ModelSpec", "TrainedModel", "read_model", "write_model"]
+__all__ = [
+    "FORMAT_VERSION",
+    "ModelSpec",
+    "TrainedModel",
+    "probabilities",
+    "read_model",
+    "write_model",
+]

@@ -58,7 +58,7 @@ class ModelSpec:
         ``log2`` where that value is the log2 of a regression target; ``log2p1`` where a profile
         is that of a signal s, as log2(1 + s); else ``none``.
     thresholds
-        Logit from which on each class is called, chosen on the validation data; empty: 0.
+        Logit above which each label is called, chosen on the validation data; empty: 0.
     unknown
         What N has in each of the four one-hot rows.
     window
@@ -113,8 +113,9 @@ class ModelSpec:
         """
         known = dict(values)
         known["config"] = configure(known["architecture"], known["config"])
+        known.setdefault("thresholds", ())
         for key in ("tasks", "centre", "scale", "thresholds"):
-            known[key] = tuple(known.get(key, ()))
+            known[key] = tuple(known[key])
         known["unknown"] = float(known["unknown"])
         spec = cls(**known)
         _check_spec(spec)

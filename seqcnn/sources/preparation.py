@@ -10,6 +10,7 @@ from seqcnn.datasets import LabelledSequences, check_labels, concatenate
 from seqcnn.errors import ConfigError, InputError
 from seqcnn.files import numbered_lines
 from seqcnn.metrics import TaskKind
+from seqcnn.sources.classes import check_classes, take_classes
 from seqcnn.sources.reading import Background, SourceReader
 from seqcnn.sources.source import BACKGROUNDS, Source
 from seqcnn.splits import Split, add_negatives, add_shuffles, split_data
@@ -50,8 +51,11 @@ def prepare_split(
     """
     with contextlib.ExitStack() as resources:
         reader = SourceReader(source, resources)
-        data = reader.read(source, length=source.length)
+        in_a_column = task_kind == "multiclass" and len(source.targets) == 1
+        data = reader.read(source, length=source.length, classes=() if in_a_column else None)
         kind = _choose_kind(task_kind, data)
+        if kind == "multiclass":
+            data = take_classes(data, from_peaks=bool(source.peaks))
         _check_targets(data, kind)
         background = _choose_background(source, data, kind)
         given = {"validation": validation, "test": test}
@@ -101,15 +105,23 @@ def prepare_evaluation(
     """
     with contextlib.ExitStack() as resources:
         reader = SourceReader(source, resources)
-        data = reader.read(source, length=length)
+        in_a_column = task_kind == "multiclass" and len(source.targets) == 1
+        data = reader.read(source, length=length, classes=tasks if in_a_column else None)
         _check_tasks(data, tasks)
+        if task_kind == "multiclass":
+            data = take_classes(data, from_peaks=bool(source.peaks))
         background = _choose_background(source, data, _choose_kind(task_kind, data))
         negatives = reader.negatives(background, data, seed=seed)
     if negatives is not None:
         data = concatenate([data, negatives])
     if background.kind == "dinucleotide":
         data = _add_shuffles_where_none(data, ratio=source.ratio, seed=seed)
-    check_labels(data, where="the data", remedy="give negatives with --background or --negatives")
+    if task_kind == "multiclass":
+        if np.isnan(data.targets).all():
+            raise ConfigError("the data", "no sequence has a class", expected=", ".join(tasks))
+    else:
+        remedy = "give negatives with --background or --negatives"
+        check_labels(data, where="the data", remedy=remedy)
     return _arrange_tasks(data, tasks)
 
 
@@ -120,10 +132,12 @@ def _choose_background(source: Source, data: LabelledSequences, kind: TaskKind) 
     """Decide what the negatives are; shuffles where the source has none of its own."""
     asked = source.background
     if asked is None:
-        lacks = kind != "regression" and bool(data.positive.all()) and source.table is None
+        labelled = kind in ("regression", "multiclass") or source.table is not None
+        lacks = not labelled and bool(data.positive.all())
         return Background("dinucleotide" if lacks else "none")
-    if kind == "regression" and asked != "none":
-        raise ConfigError(f"--background {asked}", "the task is a regression", expected="none")
+    if kind in ("regression", "multiclass") and asked != "none":
+        what = "a regression" if kind == "regression" else "multiclass"
+        raise ConfigError(f"--background {asked}", f"the task is {what}", expected="none")
     if asked in BACKGROUNDS:
         return Background(asked)
     path = Path(asked)
@@ -149,7 +163,14 @@ def _choose_kind(asked: TaskKind | None, data: LabelledSequences) -> TaskKind:
     values = data.targets[~np.isnan(data.targets)]
     two_valued = bool(np.isin(values, (0, 1)).all())
     default: TaskKind = "binary" if len(data.tasks) == 1 else "multilabel"
+    default = "multiclass" if data.exclusive else default
     kind = asked or (default if two_valued else "regression")
+    if data.exclusive and kind != "multiclass":
+        raise ConfigError(
+            f"--task {kind}",
+            f"the column of targets holds words, such as {data.tasks[0]!r}",
+            expected="numbers, or --task multiclass",
+        )
     if kind != "regression" and not two_valued:
         other = values[~np.isin(values, (0, 1))][0]
         raise ConfigError(
@@ -164,6 +185,10 @@ def _check_targets(data: LabelledSequences, kind: TaskKind) -> None:
     if kind == "regression":
         check_labels(data, where="the data", remedy="name another column of targets")
         return
+    if kind == "multiclass" and len(data.tasks) < 2:
+        raise ConfigError(
+            "the data", f"every sequence is {data.tasks[0]!r}", expected="at least two classes"
+        )
     for column, task in enumerate(data.tasks):
         if not (data.targets[:, column] > 0.5).any():
             raise ConfigError(
@@ -194,7 +219,9 @@ def _check_split(split: Split) -> None:
     remedy = "choose another split, or give negatives with --background or --negatives"
     sides = {"train": split.train, "validation": split.validation, "test": split.test}
     for name, side in sides.items():
-        if name == "train" and split.shuffles:
+        if side.exclusive:
+            check_classes(side, where=f"the {name} data")
+        elif name == "train" and split.shuffles:
             _check_targets(side, "multilabel")
         else:
             check_labels(side, where=f"the {name} data", remedy=remedy)

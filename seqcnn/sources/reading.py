@@ -52,8 +52,13 @@ class SourceReader:
             raise ConfigError(option, "no --fasta", expected="the genome that the loci lie on")
         return self._genome
 
-    def read(self, source: Source, *, length: int | None) -> LabelledSequences:
-        """Read the rows of a source, without negatives other than its own."""
+    def read(
+        self, source: Source, *, length: int | None, classes: Sequence[str] | None = None
+    ) -> LabelledSequences:
+        """Read the rows of a source, without negatives other than its own.
+
+        `classes` is as in `read_table`.
+        """
         if source.peaks:
             return read_peaks(source.peaks, self.genome("--peaks"), length=length or _WINDOW)
         if source.positives:
@@ -62,7 +67,9 @@ class SourceReader:
         if source.seq:
             return read_seq(source.seq, length=length, task=name_task(source.seq))
         table = source.table or Path()
-        return read_table(table, targets=source.targets, length=length, genome=self._genome)
+        return read_table(
+            table, targets=source.targets, length=length, genome=self._genome, classes=classes
+        )
 
     def held_out(
         self,
@@ -90,8 +97,13 @@ class SourceReader:
         }
         if source.peaks:
             changes["peaks"] = ((source.peaks[0][0], path),)
-        data = self.read(replace(source, negatives=None, **changes), length=like.sequences.length)
-        data = replace(data, tasks=like.tasks)
+        in_a_column = like.exclusive and len(source.targets) == 1
+        data = self.read(
+            replace(source, negatives=None, **changes),
+            length=like.sequences.length,
+            classes=like.tasks if in_a_column else None,
+        )
+        data = replace(data, tasks=like.tasks, exclusive=like.exclusive)
         if background.kind == "gc":
             data = concatenate([data, self._matched(data, seed=seed)])
         return data

@@ -15,6 +15,7 @@ from seqcnn.engine.gradients import raise_two
 
 __all__ = [
     "activate",
+    "class_loss_and_slopes",
     "drop",
     "loss_and_slopes",
     "measure_features",
@@ -300,6 +301,44 @@ def loss_and_slopes(
                     logit = max(logit, np.float64(logits[1, network, row, task]))
                 loss, slope = _loss_of(logit, np.float64(targets[row, task]), regression)
                 total += loss
+                slopes[0, network, row, task] = slope * share
+                if sides == 2:
+                    difference = logits[0, network, row, task] - logits[1, network, row, task]
+                    part = 0.5 if difference == 0 else (1.0 if difference > 0 else 0.0)
+                    slopes[0, network, row, task] = slope * share * part
+                    slopes[1, network, row, task] = slope * share * (1 - part)
+        losses[network] = total * share
+
+
+@compile_kernel
+def class_loss_and_slopes(logits: Floats, targets: Floats, slopes: Floats, losses: Doubles) -> None:
+    """Measure the cross entropy of classes that exclude each other, and its gradient.
+
+    As `loss_and_slopes`; a row whose classes are missing has neither.
+    """
+    sides, networks, rows, tasks = logits.shape
+    known = 0
+    for row in range(rows):
+        known += 0 if math.isnan(targets[row, 0]) else 1
+    share = 1 / max(known, 1)
+    values = np.empty(tasks)
+    for network in range(networks):
+        total = 0.0
+        for row in range(rows):
+            highest = -math.inf
+            for task in range(tasks):
+                values[task] = logits[0, network, row, task]
+                if sides == 2:
+                    values[task] = max(values[task], np.float64(logits[1, network, row, task]))
+                highest = max(highest, values[task])
+            whole = 0.0
+            for task in range(tasks):
+                whole += math.exp(values[task] - highest)
+            missing = math.isnan(targets[row, 0])
+            for task in range(tasks):
+                target = 0.0 if missing else np.float64(targets[row, task])
+                total -= target * (values[task] - highest - math.log(whole))
+                slope = 0.0 if missing else math.exp(values[task] - highest) / whole - target
                 slopes[0, network, row, task] = slope * share
                 if sides == 2:
                     difference = logits[0, network, row, task] - logits[1, network, row, task]

@@ -12,7 +12,12 @@ __all__ = ["mean_loss", "sum_losses"]
 
 
 def sum_losses(logits: Tensor, targets: Tensor, task_kind: str) -> tuple[Tensor, Tensor]:
-    """Sum the loss over rows and tasks, the last two axes, and count the labels."""
+    """Sum the loss over rows and tasks, the last two axes, and count the labels.
+
+    Of classes that exclude each other, a row has one label.
+    """
+    if task_kind == "multiclass":
+        return _sum_class_losses(logits, targets)
     known = ~targets.isnan()
     filled = torch.where(known, targets, torch.zeros_like(targets)).expand_as(logits)
     if task_kind == "regression":
@@ -21,6 +26,14 @@ def sum_losses(logits: Tensor, targets: Tensor, task_kind: str) -> tuple[Tensor,
         losses = functional.binary_cross_entropy_with_logits(logits, filled, reduction="none")
     losses = torch.where(known, losses, torch.zeros_like(losses))
     return losses.sum(dim=(-2, -1)), known.sum(dim=(-2, -1))
+
+
+def _sum_class_losses(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum the cross entropy of the softmax over rows."""
+    known = ~targets.isnan().any(dim=-1)
+    filled = torch.where(known[..., None], targets, torch.zeros_like(targets))
+    losses = -(filled * functional.log_softmax(logits, dim=-1)).sum(dim=-1)
+    return losses.sum(dim=-1), known.sum(dim=-1)
 
 
 def mean_loss(logits: NDArray[np.float32], targets: NDArray[np.float32], task_kind: str) -> float:
