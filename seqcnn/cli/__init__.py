@@ -41,6 +41,7 @@ class _LazyGroup(ExampleHelp, click.Group):
         "evaluate": "evaluate",
         "predict": "predict",
         "score-variants": "score_variants",
+        "gather": "gather",
         "fdr": "fdr",
         "export-logos": "export_logos",
         "import-deepbind": "import_deepbind",

@@ -1,7 +1,7 @@
 """``seqcnn fdr``: q-values beside the p-values of a scored file, such as shards put together."""
 
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,10 @@ from seqcnn import __version__
 from seqcnn.cli.command import Command
 from seqcnn.cli.options import INPUT, OUTPUT, common_options
 from seqcnn.cli.provenance import canonical_command
-from seqcnn.errors import ConfigError, InputError
+from seqcnn.cli.scored import batches, is_table, table_lines
+from seqcnn.errors import ConfigError
 
 __all__ = ["command"]
-
-_BATCH = 1000
-_LONGEST = 1000
-"""Of a first line, as much as tells what file it is."""
-_NOTE = "##seqcnn_scoreVariantsNote="
 
 Options = dict[str, Any]
 
@@ -27,7 +23,7 @@ Options = dict[str, Any]
     "fdr",
     cls=Command,
     no_args_is_help=True,
-    example="bcftools concat shard?.vcf.gz -O z -o scored.vcf.gz\n"
+    example="seqcnn gather shard?.vcf.gz -o scored.vcf.gz\n"
     "seqcnn fdr scored.vcf.gz -o final.vcf.gz",
 )
 @click.argument("scored", type=INPUT, metavar="VCF|BCF|TSV|-")
@@ -57,42 +53,27 @@ def command(**options: Any) -> None:
     if str(options["output"]) != "-":
         check_output(options["output"], force=options["force"], inputs=[options["scored"]])
     with standard_input_file(options["scored"]) as path:
-        amend = _amend_table if _is_table(path) else _amend_variants
+        amend = _amend_table if is_table(path) else _amend_variants
         amend(path, options)
 
 
-def _is_table(path: Path) -> bool:
-    from seqcnn.files import open_binary
-
-    with open_binary(path, InputError) as handle:
-        first = handle.readline(_LONGEST)
-    return b"\t" in first and not first.startswith((b"#", b"BCF"))
-
-
 def _amend_table(path: Path, options: Options) -> None:
-    from seqcnn.files import open_binary
     from seqcnn.linefiles import LineFile
     from seqcnn.scoring import TableLayout, add_q
-
-    def read() -> Iterator[str]:
-        # An ID may hold any bytes, which come out as they went in.
-        with open_binary(path, InputError) as handle:
-            for line in handle:
-                yield line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
 
     if options["output_type"]:
         found = f"{options['scored']} is a table, which comes out as a table"
         raise ConfigError("-O", found, remedy="leave it out; -o OUT.tsv.gz packs the table")
-    columns = next(read()).split("\t")
+    columns = next(table_lines(path)).split("\t")
     layout = TableLayout(columns, str(path))
     packed = options["output"].suffix in {".gz", ".bgz"}
     with LineFile(options["output"], (), packed=packed) as output:
-        for batch in _batches(add_q(read, layout)):
+        for batch in batches(add_q(lambda: table_lines(path), layout)):
             output.write(batch)
 
 
 def _amend_variants(path: Path, options: Options) -> None:
-    from seqcnn.scoring import VcfLayout, add_q, declare_q
+    from seqcnn.scoring import NOTE, VcfLayout, add_q, declare_q
     from seqcnn.variants import VcfReader, annotate_header, open_vcf, output_kind
 
     def read() -> Iterator[str]:
@@ -100,12 +81,12 @@ def _amend_variants(path: Path, options: Options) -> None:
             yield from chain.from_iterable(block.lines for block in reader.blocks())
 
     with VcfReader(path) as reader:
-        header = [line for line in reader.header.lines if not line.startswith(_NOTE)]
+        header = [line for line in reader.header.lines if not line.startswith(NOTE)]
     layout = VcfLayout(header, str(path))
     header = list(annotate_header(declare_q(header), (), provenance=_provenance(options)))
     kind = output_kind(options["output"], asked=options["output_type"])
     with open_vcf(options["output"], header, kind=kind) as output:
-        for batch in _batches(add_q(read, layout)):
+        for batch in batches(add_q(read, layout)):
             output.write(batch)
 
 
@@ -115,7 +96,3 @@ def _provenance(options: Options) -> tuple[str, ...]:
     shown = {key: value for key, value in options.items() if key != "scored"}
     command_line = canonical_command(shown, options["scored"])
     return f"##seqcnn_fdrVersion={__version__}", f"##seqcnn_fdrCommand={command_line}"
-
-
-def _batches(lines: Iterator[str]) -> Iterator[list[str]]:
-    return iter(lambda: list(islice(lines, _BATCH)), [])

@@ -325,6 +325,7 @@ def _command(options: Options) -> str:
 
 def _provenance(options: Options, scorer: "Scorer") -> tuple[str, ...]:
     from seqcnn.files import sha256
+    from seqcnn.scoring import Q_NOTE, SHARD_NOTE
     from seqcnn.variants import provenance_lines
 
     model: Path = options["model"]
@@ -333,19 +334,8 @@ def _provenance(options: Options, scorer: "Scorer") -> tuple[str, ...]:
     )
     notes: tuple[str, ...] = ()
     if scorer.null is not None and not _wants_q(options):
-        notes = (f"##seqcnn_scoreVariantsNote={_SHARD_NOTE if options['shard'] else _Q_NOTE}",)
+        notes = (SHARD_NOTE if options["shard"] else Q_NOTE,)
     return (*(lines[2:] if options["no_version"] else lines), *notes)
-
-
-_Q_NOTE = (
-    "SEQCNN_P has no SEQCNN_Q yet, which needs the p-values of all records: "
-    "seqcnn fdr IN.vcf.gz -o OUT.vcf.gz adds it"
-)
-
-_SHARD_NOTE = (
-    "SEQCNN_P has no SEQCNN_Q yet, which needs the p-values of all records: "
-    "put the shards together, then run: seqcnn fdr IN.vcf.gz -o OUT.vcf.gz"
-)
 
 
 def _report(tally: "Tally", options: Options) -> None:

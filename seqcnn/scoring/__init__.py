@@ -8,6 +8,7 @@ put together are the run of the whole.
 """
 
 from seqcnn.scoring.discovery import TableLayout, VcfLayout, add_q, declare_q
+from seqcnn.scoring.gathering import NOTE, Q_NOTE, SHARD_NOTE, order_shards, whole_header
 from seqcnn.scoring.journal import Journal, fingerprint
 from seqcnn.scoring.outputs import Outputs
 from seqcnn.scoring.parquet import check_parquet
@@ -16,6 +17,9 @@ from seqcnn.scoring.run import Scorer, run_scoring
 from seqcnn.scoring.tally import Tally, write_summary
 
 __all__ = [
+    "NOTE",
+    "Q_NOTE",
+    "SHARD_NOTE",
     "Journal",
     "Outputs",
     "Preflight",
@@ -28,6 +32,8 @@ __all__ = [
     "declare_q",
     "fingerprint",
     "inspect",
+    "order_shards",
     "run_scoring",
+    "whole_header",
     "write_summary",
 ]
