@@ -92,9 +92,7 @@ class Knockout:
         return logits
 
 
-def measure_score(
-    targets: NDArray[np.floating] | None, logits: Numbers, whole: Numbers
-) -> float:
+def measure_score(targets: NDArray[np.floating] | None, logits: Numbers, whole: Numbers) -> float:
     """Measure how good logits are, by AUROC of classes, else by Pearson's correlation.
 
     Parameters
@@ -207,16 +205,19 @@ def _backward(
         inputs = [network.activate(network.detect(strand.clone())) for strand in strands]
         inputs = [values.detach().requires_grad_() for values in inputs]
         logits = [network.head(network.pool_activations(values)) for values in inputs]
-        joint = combine_strands(*logits, engine.spec.strands) if len(logits) == 2 else logits[0]
+        both = len(logits) == 2
+        joint = combine_strands(logits[0], logits[1], engine.spec.strands) if both else logits[0]
         sums = [
             torch.autograd.grad(joint[:rows, task].sum(), inputs, retain_graph=True)
             for task in range(joint.shape[1])
         ]
-    pairs = [list(zip(inputs, gradients, strict=True)) for gradients in sums]
-    products = [sum((a.detach() * g).sum(dim=2).double() for a, g in pair) for pair in pairs]
-    slopes = [sum(g.sum(dim=2).double() for _, g in pair) for pair in pairs]
-    mean = sum(a.detach().mean(dim=2).double() for a in inputs) / len(inputs)
-    parts = (torch.stack(products, dim=2), torch.stack(slopes, dim=2), torch.as_tensor(mean))
+    activations = torch.stack([values.detach() for values in inputs])  # (strands, n, detectors, p)
+    slopes = [torch.stack(gradients) for gradients in sums]
+    parts = (
+        torch.stack([(activations * slope).sum(dim=3).double().sum(dim=0) for slope in slopes], 2),
+        torch.stack([slope.sum(dim=3).double().sum(dim=0) for slope in slopes], 2),
+        activations.mean(dim=3).double().mean(dim=0),
+    )
     first, second, third = (np.asarray(part[:rows].cpu().numpy()) for part in parts)
     return first, second, third
 

@@ -160,9 +160,10 @@ class _Kept:
         padded = np.zeros((4, 3 * longest))
         padded[:, longest : longest + width] = target
         windows = np.lib.stride_tricks.sliding_window_view(padded, longest, axis=1)
-        shifted = windows[:, longest - offsets].transpose(1, 0, 2).reshape(len(offsets), -1)
+        shifted = windows[:, longest - offsets].transpose(1, 0, 2)  # (offsets, 4, longest)
         signals, widths = self._signals[: self._number], self._widths[: self._number]
-        scores = shifted @ signals.reshape(self._number, -1).T  # (offsets, kept)
+        rows = (each.reshape(len(each), 4 * longest) for each in (shifted, signals))
+        scores = np.inner(*rows)  # (offsets, kept)
         overlap = np.minimum(widths, offsets[:, None] + width) - np.maximum(0, offsets)[:, None]
         scores[overlap < np.minimum(self._minimum, np.minimum(width, widths))] = -math.inf
-        return np.minimum(scores.max(axis=0, initial=-math.inf), 1.0)
+        return np.asarray(np.minimum(scores.max(axis=0, initial=-math.inf), 1.0))
