@@ -30,14 +30,24 @@ class DeepBind(SequenceNetwork):
         self.detector_padding = config.width - 1
         self.per_detector = 2 if config.pooling == "max_mean" else 1
         self.detectors = nn.Parameter(torch.empty(config.detectors, 4, config.width))
-        nn.init.kaiming_normal_(self.detectors, generator=generator)
+        if config.init_sd:
+            nn.init.normal_(self.detectors, std=config.init_sd, generator=generator)
+        else:
+            nn.init.kaiming_normal_(self.detectors, generator=generator)
         self.thresholds = nn.Parameter(torch.zeros(config.detectors))
         features = config.detectors * self.per_detector
         layers: list[nn.Module] = [Dropout(config.dropout)]
         if config.hidden:
-            layers += [make_linear(features, config.hidden, generator), nn.ReLU()]
-        layers.append(make_linear(config.hidden or features, tasks, generator))
+            layers += [self._dense(features, config.hidden, generator), nn.ReLU()]
+        layers.append(self._dense(config.hidden or features, tasks, generator))
         self.head = nn.Sequential(*layers)
+
+    def _dense(self, inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
+        layer = make_linear(inputs, outputs, generator)
+        if self.config.head_sd:
+            nn.init.normal_(layer.weight, std=self.config.head_sd, generator=generator)
+            nn.init.zeros_(layer.bias)
+        return layer
 
     def effective_detectors(self, one_hot: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         """Give detectors and thresholds as they are; the thresholds are added."""

@@ -27,6 +27,8 @@ class DeepBindConfig(NetworkConfig):
     pooling: str = choice("max", "over all positions", "max", "max_mean")
     hidden: int = number(0, "ReLU units of a hidden layer; 0: none", low=0)
     dropout: float = number(0.0, "share of pooled features dropped in training", low=0, high=0.99)
+    init_sd: float = number(0.0, "standard deviation of initial detectors; 0: He's", low=0, high=10)
+    head_sd: float = number(0.0, "that of initial dense weights; 0: He's", low=0, high=10)
 
     def trunk(self, length: int) -> tuple[Layer, ...]:  # noqa: ARG002
         """List convolution, rectification and pooling."""
