@@ -29,7 +29,10 @@ for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ[f"{_library}_NUM_THREADS"] = "1"
 
 _INTERRUPTED = 130
-_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_COME_AGAIN = 75
+"""What a batch system is told after SIGUSR1, its warning: sysexits' "temporary failure"."""
+_NAMES = ("SIGTERM", "SIGHUP", "SIGUSR1")
+_ENDING = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -42,7 +45,9 @@ class _LazyGroup(ExampleHelp, click.Group):
         "predict": "predict",
         "score-variants": "score_variants",
         "gather": "gather",
+        "prepare": "prepare",
         "fdr": "fdr",
+        "mutation-map": "mutation_map",
         "export-logos": "export_logos",
         "import-deepbind": "import_deepbind",
         "info": "info",
@@ -125,7 +130,7 @@ def _ending_on_signals() -> Iterator[None]:
 
     def end(number: int, frame: FrameType | None) -> None:
         del frame
-        sys.exit(128 + number)
+        sys.exit(_COME_AGAIN if number == getattr(signal, "SIGUSR1", None) else 128 + number)
 
     if threading.current_thread() is not threading.main_thread():
         yield  # signals come to the main thread only
