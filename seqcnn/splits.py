@@ -27,6 +27,7 @@ __all__ = [
     "Split",
     "add_negatives",
     "add_shuffles",
+    "hold_train_dev",
     "label_negatives",
     "parse_held_out",
     "split_data",
@@ -39,6 +40,8 @@ HeldOut = float | tuple[str, ...] | LabelledSequences | None
 of its own, or nothing (the default is chosen)."""
 
 _DEFAULT_SHARE = 0.1
+_LEAST_FOR_TRAIN_DEV = 1000
+_MOST_TRAIN_DEV = 500
 _NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?![0-9])"
 _REGION = re.compile(rf"(?P<contig>[^,]+):(?P<start>{_NUMBER})-(?P<end>{_NUMBER})")
 _PLACES = re.compile(rf"{_REGION.pattern}(?=\s*(?:,|$))|[^,]+")
@@ -51,14 +54,19 @@ class Split:
     Attributes
     ----------
     shuffles
-        Fresh dinucleotide shuffles made of each training positive in each epoch; validation
-        and test hold theirs as rows.
+        Fresh dinucleotide shuffles made of each training positive in each epoch; the other
+        sides hold theirs as rows.
+    train_dev
+        Rows of the kind of the training's that are not trained on, where validation is of
+        another kind: a file of its own, or other contigs. What is lost there is not lost to the
+        difference of the data.
     """
 
     train: LabelledSequences
     validation: LabelledSequences
     test: LabelledSequences
     shuffles: int = 0
+    train_dev: LabelledSequences | None = None
 
 
 def parse_held_out(text: str) -> float | tuple[str, ...]:
@@ -250,6 +258,22 @@ def _seeded_share(
         stratum = data.strata == kind
         chosen |= stratum & (draw <= np.quantile(draw[stratum], share))
     return chosen
+
+
+def hold_train_dev(split: Split, *, seed: int) -> Split:
+    """Hold a tenth of the training rows out, 500 at most; nothing of fewer than 1,000.
+
+    Rows that training data overlap, or equal, are left out altogether. `seed` is of the choice.
+    """
+    if len(split.train) < _LEAST_FOR_TRAIN_DEV:
+        return split
+    rng = np.random.default_rng([seed, 7])
+    share = min(_DEFAULT_SHARE, _MOST_TRAIN_DEV / len(split.train))
+    chosen = _seeded_share(split.train, share, rng)
+    train = split.train.take(np.flatnonzero(~chosen))
+    held = _drop_shared(split.train.take(np.flatnonzero(chosen)), [train], "train-dev")
+    lacks = not len(held) or len(np.unique(held.strata)) < len(np.unique(train.strata))
+    return split if lacks else replace(split, train=train, train_dev=held)
 
 
 # --- leaks -----------------------------------------------------------------------------------

@@ -79,4 +79,5 @@ def transform_split(split: Split, transform: str) -> Split:
         train=transform_targets(split.train, transform),
         validation=transform_targets(split.validation, transform),
         test=transform_targets(split.test, transform),
+        train_dev=split.train_dev and transform_targets(split.train_dev, transform),
     )

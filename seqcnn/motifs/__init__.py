@@ -9,6 +9,7 @@ from seqcnn.motifs.formats import (
     read_meme,
     read_transfac,
 )
+from seqcnn.motifs.hits import Hit, find_best_hit, score_positions
 from seqcnn.motifs.matrix import (
     UNIFORM,
     Background,
@@ -25,8 +26,10 @@ __all__ = [
     "UNIFORM",
     "Background",
     "Comparison",
+    "Hit",
     "Motif",
     "compare_motifs",
+    "find_best_hit",
     "format_jaspar",
     "format_meme",
     "format_transfac",
@@ -38,6 +41,7 @@ __all__ = [
     "read_meme",
     "read_transfac",
     "reverse_complement_motif",
+    "score_positions",
     "spell_consensus",
     "trim_motif",
 ]

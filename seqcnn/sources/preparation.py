@@ -13,7 +13,14 @@ from seqcnn.metrics import TaskKind
 from seqcnn.sources.classes import check_classes, take_classes
 from seqcnn.sources.reading import Background, SourceReader
 from seqcnn.sources.source import BACKGROUNDS, Source
-from seqcnn.splits import Split, add_negatives, add_shuffles, split_data
+from seqcnn.splits import (
+    HeldOut,
+    Split,
+    add_negatives,
+    add_shuffles,
+    hold_train_dev,
+    split_data,
+)
 
 __all__ = ["prepare_evaluation", "prepare_split"]
 
@@ -72,6 +79,8 @@ def prepare_split(
     split = split_data(data, validation=held["validation"], test=held["test"], seed=seed)
     if negatives is not None and shared_out:
         split = add_negatives(split, negatives, seed=seed)
+    if _is_of_another_kind(held["validation"], data):
+        split = hold_train_dev(split, seed=seed)
     if background.kind == "dinucleotide":
         split = _with_shuffles(split, ratio=source.ratio, seed=seed)
     _check_split(split)
@@ -205,7 +214,16 @@ def _with_shuffles(split: Split, *, ratio: int, seed: int) -> Split:
         shuffles=ratio,
         validation=_add_shuffles_where_none(split.validation, ratio=ratio, seed=seed),
         test=_add_shuffles_where_none(split.test, ratio=ratio, seed=seed),
+        train_dev=split.train_dev
+        and _add_shuffles_where_none(split.train_dev, ratio=ratio, seed=seed),
     )
+
+
+def _is_of_another_kind(validation: HeldOut, data: LabelledSequences) -> bool:
+    """Tell whether validation is more than a share drawn from the same rows."""
+    if validation is None:
+        return data.sequences.intervals is not None
+    return not isinstance(validation, float)
 
 
 def _add_shuffles_where_none(
