@@ -1,6 +1,7 @@
 """Options that all commands share, and the file of options, ``--config``."""
 
 import difflib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,7 +13,7 @@ from seqcnn.errors import ConfigError
 if TYPE_CHECKING:
     from seqcnn.cli.option_file import Given
 
-__all__ = ["INPUT", "OUTPUT", "common_options"]
+__all__ = ["INPUT", "OUTPUT", "common_options", "read_shard"]
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -94,3 +95,15 @@ def _as_given(value: "Given", *, many: bool) -> "Given":
     if many:
         return value if isinstance(value, list) else [value]
     return ",".join(value) if isinstance(value, list) else value
+
+
+def read_shard(
+    ctx: click.Context, parameter: click.Parameter, text: str | None
+) -> tuple[int, int] | None:
+    """Read ``I/N``, the I-th of N parts."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text.strip())
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise click.BadParameter("expected I/N with 1 <= I <= N, such as 3/8", ctx, parameter)
+    return int(match[1]), int(match[2])

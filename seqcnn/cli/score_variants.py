@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from seqcnn import __version__
 from seqcnn.cli.command import Command
 from seqcnn.cli.dry_run import show_preflight
 from seqcnn.cli.models import model_option, open_engine
-from seqcnn.cli.options import INPUT, OUTPUT, common_options
+from seqcnn.cli.options import INPUT, OUTPUT, common_options, read_shard
 from seqcnn.cli.progress import show_progress
 from seqcnn.cli.provenance import canonical_command
 from seqcnn.errors import ConfigError
@@ -29,16 +28,6 @@ __all__ = ["command"]
 _log = logging.getLogger("seqcnn.score_variants")
 
 Options = dict[str, Any]
-
-
-def _shard(ctx: click.Context, parameter: click.Parameter, text: str | None) -> Any:
-    """Read ``I/N``."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text.strip())
-    if not match or not 1 <= int(match[1]) <= int(match[2]):
-        raise click.BadParameter("expected I/N with 1 <= I <= N, such as 3/8", ctx, parameter)
-    return int(match[1]), int(match[2])
 
 
 @click.command(
@@ -122,7 +111,7 @@ def _shard(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 )
 @click.option(
     "--shard",
-    callback=_shard,
+    callback=read_shard,
     metavar="I/N",
     help="Only the I-th of N parts; put together they are the whole.",
 )
