@@ -1,11 +1,5 @@
-"""Networks with several convolutions: their config lists the layers, here are the modules.
+"""Networks with several convolutions: their config lists the layers."""
 
-Inside, a batch is (n, channels, 1, positions) with the channels of a position side by side in
-memory ("channels last"): torch convolves that faster, the more so the larger the dilation.
-"""
-
-import math
-from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import cast
 
@@ -14,21 +8,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqcnn.architectures.base import SequenceNetwork
-from seqcnn.architectures.blocks import Dropout, make_linear
 from seqcnn.architectures.configs import StackedConfig
-from seqcnn.architectures.layers import Layer, shortest_input, trace_layers
+from seqcnn.architectures.convolutions import Convolution, initialise
+from seqcnn.architectures.layers import shortest_input, trace_layers
+from seqcnn.architectures.modules import Residual, make_chain, norm_moments
 
-__all__ = [
-    "BatchNorm",
-    "Convolution",
-    "Exponential",
-    "Flatten",
-    "GlobalPool",
-    "Residual",
-    "StackedNetwork",
-    "make_module",
-    "norm_moments",
-]
+__all__ = ["Convolution", "Residual", "StackedNetwork", "norm_moments"]
 
 # Numbers of the widest layer. More than a core's cache holds are a third slower; the head, whose
 # weights are many, wants more sequences together.
@@ -38,96 +23,12 @@ _CELLS_CUDA = 2**28
 _ROWS = 64
 
 
-class Convolution(nn.Module):
-    """A one-dimensional convolution with weights (channels, inputs, kernel).
-
-    The padding may differ on the two sides; it is zeros.
-    """
-
-    def __init__(self, layer: Layer, generator: torch.Generator) -> None:
-        super().__init__()
-        self.layer = layer
-        bound = 1 / math.sqrt(layer.inputs * layer.kernel)
-        self.weight = nn.Parameter(torch.empty(layer.channels, layer.inputs, layer.kernel))
-        nn.init.uniform_(self.weight, -bound, bound, generator=generator)
-        self.bias: nn.Parameter | None = None
-        if layer.bias:
-            self.bias = nn.Parameter(torch.empty(layer.channels))
-            nn.init.uniform_(self.bias, -bound, bound, generator=generator)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Convolve (n, inputs, 1, positions)."""
-        left, right = self.layer.padding
-        if left != right:
-            inputs = functional.pad(inputs, (left, right))
-        return functional.conv2d(
-            inputs,
-            self.weight[:, :, None],
-            self.bias,
-            stride=(1, self.layer.stride),
-            dilation=(1, self.layer.dilation),
-            padding=(0, left if left == right else 0),
-        )
-
-
-class BatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch normalisation of channels, of batches with positions or without."""
-
-    def _check_input_dim(self, _: Tensor) -> None:
-        pass
-
-
-class Exponential(nn.Module):
-    """Raise e to the score, no higher than a ceiling."""
-
-    def __init__(self, ceiling: float) -> None:
-        super().__init__()
-        self.ceiling = ceiling
-
-    def forward(self, scores: Tensor) -> Tensor:
-        """Apply to scores of any shape."""
-        return scores.clamp(max=self.ceiling).exp()
-
-
-class GlobalPool(nn.Module):
-    """Sum all positions up, with maximum, mean or both."""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__()
-        self.kind = kind
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Pool (n, channels, 1, positions) to (n, features); maxima before means."""
-        parts = []
-        if "max" in self.kind:
-            parts.append(inputs.amax(dim=(2, 3)))
-        if "mean" in self.kind:
-            parts.append(inputs.mean(dim=(2, 3)))
-        return torch.cat(parts, dim=1)
-
-
-class Flatten(nn.Module):
-    """Lay all positions side by side."""
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Turn (n, channels, 1, positions) into (n, positions channels), position by position."""
-        return inputs.permute(0, 2, 3, 1).flatten(1)
-
-
-class Residual(nn.Module):
-    """Add what a chain of layers makes of the input to the input."""
-
-    def __init__(self, body: nn.Sequential) -> None:
-        super().__init__()
-        self.body = body
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Keep the shape (n, channels, 1, positions)."""
-        return inputs + cast("Tensor", self.body(inputs))
-
-
 class StackedNetwork(SequenceNetwork):
     """A network that is the list of layers in its config.
+
+    Inside, a batch is (n, channels, 1, positions); see `seqcnn.architectures.modules`. The
+    features are (n, features), or, where the trunk does not end with a pooling of all positions
+    or with all of them side by side, (n, channels, 1, positions).
 
     `trunk` holds the modules of ``config.trunk``, `head` those of ``config.head``, one for each
     layer. Beyond the ends of a sequence stand unknown bases, as many as the padding of the first
@@ -155,13 +56,14 @@ class StackedNetwork(SequenceNetwork):
         self.detector_width = first.kernel
         self.detector_padding = first.padding[0]
         inner = (replace(first, padding=(0, 0)), *self.layers[1:])
-        self.trunk = _chain(inner, generator)
+        self.trunk = make_chain(inner, generator)
         self.head_layers = config.head(self.layers[-1].channels, tasks)
-        self.head = _chain(self.head_layers, generator)
+        self.head = make_chain(self.head_layers, generator)
+        initialise(self, config.init, generator)
         self._before_activation = 2 if self.layers[1].kind == "batch norm" else 1
 
     @property
-    def detectors(self) -> nn.Parameter:  # type: ignore[override]
+    def detectors(self) -> Tensor:  # type: ignore[override]
         """The weights (detectors, 4, width) of the first convolution."""
         return cast("Convolution", self.trunk[0]).weight
 
@@ -206,6 +108,19 @@ class StackedNetwork(SequenceNetwork):
         parts = zip(starts, stops, strict=True)
         return torch.cat([self._run_trunk(one_hot[start:stop]) for start, stop in parts])
 
+    def profile(self, one_hot: Tensor) -> Tensor:
+        """Give a logit for each task and base of (n, 4, length): (n, tasks, length).
+
+        Raises
+        ------
+        TypeError
+            Where the network has no output for each position.
+        """
+        if not self.config.gives_profile:
+            raise TypeError(f"{type(self.config).__name__} gives no profile")
+        at_positions = cast("nn.Sequential", self.head)[:-1]
+        return cast("Tensor", at_positions(self.features(one_hot)))[:, :, 0]
+
     def rows_at_once(self, length: int, device: torch.device) -> int:
         """Choose how many sequences of a length go through the network together."""
         cells = _CELLS_CUDA if device.type == "cuda" else _CELLS_CPU
@@ -231,62 +146,3 @@ class StackedNetwork(SequenceNetwork):
 
     def _run_trunk(self, one_hot: Tensor) -> Tensor:
         return cast("Tensor", self.trunk(self.lay_out(one_hot)))
-
-
-def norm_moments(norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """Turn a batch norm's running moments into a scale and a shift (channels,)."""
-    moments = cast("BatchNorm", norm)
-    if moments.running_mean is None or moments.running_var is None:
-        raise TypeError("a batch norm without running moments")
-    scale = moments.weight * torch.rsqrt(moments.running_var + moments.eps)
-    return scale, moments.bias - scale * moments.running_mean
-
-
-def make_module(layer: Layer, generator: torch.Generator) -> nn.Module:
-    """Make the module of a layer, its weights drawn from a generator.
-
-    Raises
-    ------
-    TypeError
-        For a kind of layer that there is no module for.
-    """
-    if layer.kind not in _MODULES:
-        raise TypeError(f"no module for {layer.kind!r}")
-    return _MODULES[layer.kind](layer, generator)
-
-
-def _chain(layers: Iterable[Layer], generator: torch.Generator) -> nn.Sequential:
-    return nn.Sequential(*(make_module(layer, generator) for layer in layers))
-
-
-def _dense(layer: Layer, generator: torch.Generator) -> nn.Module:
-    linear = make_linear(layer.inputs, layer.channels, generator)
-    if not layer.bias:
-        linear.register_parameter("bias", None)
-    return linear
-
-
-def _max_pool(layer: Layer, _: torch.Generator) -> nn.Module:
-    return nn.MaxPool2d((1, layer.kernel), (1, layer.stride), (0, layer.padding[0]))
-
-
-def _mean_pool(layer: Layer, _: torch.Generator) -> nn.Module:
-    padding = (0, layer.padding[0])
-    return nn.AvgPool2d((1, layer.kernel), (1, layer.stride), padding, count_include_pad=False)
-
-
-_MODULES: dict[str, Callable[[Layer, torch.Generator], nn.Module]] = {
-    "convolution": Convolution,
-    "batch norm": lambda layer, _: BatchNorm(layer.channels),
-    "ReLU": lambda _layer, _: nn.ReLU(),
-    "exponential": lambda layer, _: Exponential(layer.amount),
-    "max pool": _max_pool,
-    "mean pool": _mean_pool,
-    "residual": lambda layer, generator: Residual(_chain(layer.body, generator)),
-    "global max": lambda layer, _: GlobalPool(layer.kind),
-    "global mean": lambda layer, _: GlobalPool(layer.kind),
-    "global max and mean": lambda layer, _: GlobalPool(layer.kind),
-    "flatten": lambda _layer, _: Flatten(),
-    "dense": _dense,
-    "dropout": lambda layer, _: Dropout(layer.amount),
-}

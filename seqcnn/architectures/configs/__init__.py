@@ -6,9 +6,16 @@ its own, named in `seqcnn.architectures.networks`.
 """
 
 from seqcnn.architectures.configs.base import NetworkConfig, SeveralConfig, StackedConfig
-from seqcnn.architectures.configs.chains import AlexNetConfig
-from seqcnn.architectures.configs.linked import ResNetConfig
+from seqcnn.architectures.configs.chains import (
+    AlexNetConfig,
+    LeNetConfig,
+    RecurrentConfig,
+    VGGConfig,
+)
+from seqcnn.architectures.configs.linked import DenseNetConfig, ResNetConfig
+from seqcnn.architectures.configs.parallel import InceptionConfig, OctaveConfig
 from seqcnn.architectures.configs.pooled import DeepBindConfig, MotifConfig
+from seqcnn.architectures.configs.positions import FCNConfig, UNetConfig
 from seqcnn.architectures.configs.registry import (
     ARCHITECTURES,
     configure,
@@ -19,11 +26,19 @@ __all__ = [
     "ARCHITECTURES",
     "AlexNetConfig",
     "DeepBindConfig",
+    "DenseNetConfig",
+    "FCNConfig",
+    "InceptionConfig",
+    "LeNetConfig",
     "MotifConfig",
     "NetworkConfig",
+    "OctaveConfig",
+    "RecurrentConfig",
     "ResNetConfig",
     "SeveralConfig",
     "StackedConfig",
+    "UNetConfig",
+    "VGGConfig",
     "configure",
     "describe_architecture",
 ]

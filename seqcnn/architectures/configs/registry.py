@@ -5,10 +5,17 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from seqcnn.architectures.configs.base import NetworkConfig, SeveralConfig
-from seqcnn.architectures.configs.chains import AlexNetConfig
-from seqcnn.architectures.configs.linked import ResNetConfig
+from seqcnn.architectures.configs.base import NetworkConfig, SeveralConfig, StackedConfig
+from seqcnn.architectures.configs.chains import (
+    AlexNetConfig,
+    LeNetConfig,
+    RecurrentConfig,
+    VGGConfig,
+)
+from seqcnn.architectures.configs.linked import DenseNetConfig, ResNetConfig
+from seqcnn.architectures.configs.parallel import InceptionConfig, OctaveConfig
 from seqcnn.architectures.configs.pooled import DeepBindConfig, MotifConfig
+from seqcnn.architectures.configs.positions import FCNConfig, UNetConfig
 from seqcnn.errors import ConfigError
 
 __all__ = ["ARCHITECTURES", "configure", "describe_architecture"]
@@ -16,8 +23,16 @@ __all__ = ["ARCHITECTURES", "configure", "describe_architecture"]
 ARCHITECTURES: dict[str, type[NetworkConfig]] = {
     "deepbind": DeepBindConfig,
     "motif": MotifConfig,
+    "lenet": LeNetConfig,
     "alexnet": AlexNetConfig,
+    "vgg": VGGConfig,
+    "inception": InceptionConfig,
     "resnet": ResNetConfig,
+    "densenet": DenseNetConfig,
+    "unet": UNetConfig,
+    "fcn": FCNConfig,
+    "octave": OctaveConfig,
+    "recurrent": RecurrentConfig,
 }
 
 
@@ -45,7 +60,8 @@ def configure(name: str, values: Mapping[str, str | float]) -> NetworkConfig:
                 remedy=f"did you mean {near[0]}?",
             )
         parsed[key] = _parse(f"--set {key}={value}", fields[key], value)
-    return ARCHITECTURES[name](**parsed)
+    preset = ARCHITECTURES[name].presets.get(str(parsed.get("preset")), {})
+    return ARCHITECTURES[name](**{**preset, **parsed})
 
 
 def _parse(where: str, item: "dataclasses.Field[Any]", value: str | float) -> str | int | float:
@@ -76,8 +92,13 @@ def describe_architecture(name: str) -> str:
     """List the fields of a family with their defaults and meaning, a line each."""
     config = ARCHITECTURES[name]
     lines = [f"{name}: {config.summary}; strands: {config.strands}"]
-    for item in dataclasses.fields(config):
+    shared = {item.name for item in dataclasses.fields(StackedConfig)}
+    fields = sorted(dataclasses.fields(config), key=lambda item: item.name in shared)
+    for item in fields:
         choices = " | ".join(item.metadata.get("choices", ()))
         meaning = item.metadata["help"] + (f" ({choices})" if choices else "")
         lines.append(f"  {item.name + '=' + str(item.default):<20} {meaning}")
+    for preset, values in config.presets.items():
+        listed = " ".join(f"{key}={value}" for key, value in values.items())
+        lines.append(f"  preset={preset}: {listed}")
     return "\n".join(lines)

@@ -21,6 +21,7 @@ __all__ = [
     "TracedLayer",
     "explain_shortfall",
     "receptive_field",
+    "seen_beyond",
     "shortest_input",
     "total_stride",
     "trace_layers",
@@ -66,6 +67,17 @@ def receptive_field(layers: Iterable[Layer], length: int) -> int:
     if any(layer.is_whole or layer.kind == "recurrent" for layer in leaves):
         return length
     return max(_seen_from(chain, phase) for phase in range(_count_phases(leaves)))
+
+
+def seen_beyond(layers: Sequence[Layer]) -> tuple[int, int]:
+    """Count the bases that the first output of a chain sees left of its own, and right of it.
+
+    In a chain that keeps the length, so many outputs at the ends see padding.
+    """
+    seen = (0, 1)
+    for layer in reversed(layers):
+        seen = seen_inputs(layer, seen)
+    return -seen[0], seen[1] - 1
 
 
 def _seen_from(chain: Sequence[Layer], place: int) -> int:
