@@ -46,6 +46,7 @@ class _LazyGroup(ExampleHelp, click.Group):
         "score-variants": "score_variants",
         "gather": "gather",
         "prepare": "prepare",
+        "top": "top",
         "fdr": "fdr",
         "mutation-map": "mutation_map",
         "export-logos": "export_logos",

@@ -8,6 +8,7 @@ put together are the run of the whole.
 """
 
 from seqcnn.scoring.discovery import TableLayout, VcfLayout, add_q, declare_q
+from seqcnn.scoring.effects import largest_effect
 from seqcnn.scoring.gathering import NOTE, Q_NOTE, SHARD_NOTE, order_shards, whole_header
 from seqcnn.scoring.journal import Journal, fingerprint
 from seqcnn.scoring.outputs import Outputs
@@ -32,6 +33,7 @@ __all__ = [
     "declare_q",
     "fingerprint",
     "inspect",
+    "largest_effect",
     "order_shards",
     "run_scoring",
     "whole_header",
