@@ -316,7 +316,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     _maps(
         "maps-alexnet",
         "alexnet",
-        prepare_maps("alexnet", batches=(32, 64, 128)),
+        prepare_maps("alexnet", {"preset": "basset"}, batches=(32, 64, 128)),
         sequences=(2, 1),
         mutants=(900, 300),
         aim=5,

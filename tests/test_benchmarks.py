@@ -48,6 +48,7 @@ SMALL = {
     "deepbind": {"detectors": 5, "width": 6},
     "motif": {"detectors": 7, "width": 5},
     "alexnet": {
+        "preset": "basset",
         **{f"channels{i}": 6 for i in (1, 2, 3)},
         **{f"width{i}": 3 for i in (1, 2, 3)},
         **{f"hidden{i}": 5 for i in (1, 2)},

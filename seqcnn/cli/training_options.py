@@ -139,10 +139,8 @@ def optimiser_options(command: Decorated) -> Decorated:
         click.option(
             "--learning-rate",
             type=click.FloatRange(0, 10, min_open=True),
-            default=3e-3,
-            show_default=True,
             metavar="RATE",
-            help="Highest rate of the one-cycle schedule.",
+            help="Highest rate of the one-cycle schedule. Default: the family's own (--arch-help).",
         ),
         click.option(
             "--weight-decay",
@@ -212,9 +210,13 @@ def _transform(options: dict[str, Any], kind: "TaskKind", split: "Split") -> str
 
 def read_training(options: dict[str, Any]) -> "TrainingConfig":
     """Make the training's configuration of the OPTIMISER options."""
+    from seqcnn.architectures import ARCHITECTURES
     from seqcnn.training import TrainingConfig
 
-    return TrainingConfig(**{name: options[name] for name in _HYPERPARAMETERS})
+    values = {name: options[name] for name in _HYPERPARAMETERS}
+    if values["learning_rate"] is None:
+        values["learning_rate"] = ARCHITECTURES[options["arch"]].learning_rate
+    return TrainingConfig(**values)
 
 
 def make_spec(
@@ -258,9 +260,12 @@ def check_length(config: "NetworkConfig", length: int) -> None:
         With the length that it needs.
     """
     if length < config.shortest:
+        from seqcnn.architectures.layers import explain_shortfall
+
+        steps = explain_shortfall(config.trunk(length), length)
         raise ConfigError(
             "--length",
-            f"{length} bp",
+            f"{length} bp are used up ({steps})",
             expected=f"at least the network's {config.shortest} bp",
             remedy="choose a larger --length, or a smaller network with --set",
         )

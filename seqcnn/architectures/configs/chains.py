@@ -1,7 +1,7 @@
 """Chains of convolutions with local pooling, then dense layers: lenet, alexnet, vgg, recurrent."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from seqcnn.architectures.configs.base import EndingConfig, PooledConfig
@@ -25,6 +25,7 @@ class ChainConfig(PooledConfig, EndingConfig):
         *("flatten", "max", "mean", "max_mean"),
     )
     padding: str = choice("valid", *_PADDING)
+    stride: int = number(1, "bases from one position of the detectors to the next", high=100)
     trunk_dropout: float = number(
         0.0, "share of activations dropped after each pooling", low=0, high=0.99
     )
@@ -47,6 +48,7 @@ class ChainConfig(PooledConfig, EndingConfig):
                 name = f"convolution {place}" if place > 1 else "detectors"
                 layers += self.block(name, (inputs, channels), width, padding=self.padding)
                 inputs = channels
+            layers[0] = replace(layers[0], stride=self.stride)
             layers.append(self.pool(inputs, pooled))
             inputs = layers[-1].channels
             if self.trunk_dropout:

@@ -26,7 +26,7 @@ class UNetConfig(StackedConfig):
     summary: ClassVar[str] = "encoder and decoder, an output for each base (U-Net 2015)"
     gives_profile: ClassVar[bool] = True
 
-    channels: int = number(64, "channels at full resolution", high=10_000)
+    channels: int = number(32, "channels at full resolution", high=10_000)
     width: int = number(21, "bases of a detector", high=200)
     levels: int = number(3, "times that the resolution goes down", low=0, high=12)
     pool_size: int = number(2, "factor by which it does", low=2, high=100)
@@ -79,5 +79,6 @@ class FCNConfig(UNetConfig):
 
     summary: ClassVar[str] = "encoder and decoder that are summed, an output for each base (FCN)"
 
+    channels: int = number(64, "channels at full resolution", high=10_000)
     widening: float = number(1.0, "factor by which channels grow with each", high=4)
     link: str = choice("sum", "of encoder and decoder", "concatenate", "sum")

@@ -5,7 +5,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from seqcnn.architectures.configs.base import NetworkConfig, SeveralConfig, StackedConfig
+from seqcnn.architectures.configs.base import NetworkConfig, SeveralConfig
 from seqcnn.architectures.configs.chains import (
     AlexNetConfig,
     LeNetConfig,
@@ -91,8 +91,11 @@ def _number_of(value: object, *, whole: bool) -> int | float:
 def describe_architecture(name: str) -> str:
     """List the fields of a family with their defaults and meaning, a line each."""
     config = ARCHITECTURES[name]
-    lines = [f"{name}: {config.summary}; strands: {config.strands}"]
-    shared = {item.name for item in dataclasses.fields(StackedConfig)}
+    rate = f"learning rate: {config.learning_rate:g}"
+    lines = [f"{name}: {config.summary}; strands: {config.strands}; {rate}"]
+    families = {*ARCHITECTURES.values(), NetworkConfig}
+    above = (each for each in config.__mro__ if dataclasses.is_dataclass(each))
+    shared = {item.name for c in above if c not in families for item in dataclasses.fields(c)}
     fields = sorted(dataclasses.fields(config), key=lambda item: item.name in shared)
     for item in fields:
         choices = " | ".join(item.metadata.get("choices", ()))

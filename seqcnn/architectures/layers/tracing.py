@@ -164,9 +164,8 @@ def _spell_steps(layers: Sequence[Layer], positions: int, steps: list[str]) -> b
             if not all(_spell_steps(chain, positions, steps) for chain in layer.chains):
                 return False
         elif layer.span > 1 or layer.stride > 1 or any(layer.padding):
-            left = output_length(layer, positions)
-            steps.append(f"{_spell(layer)}: {_spell_sum(layer, positions)} = {left}")
-            if left < 1:
+            steps.append(f"{_spell(layer)}: {_spell_sum(layer, positions)}")
+            if not output_length(layer, positions):
                 return False
         positions = output_length(layer, positions)
     return True
@@ -178,9 +177,10 @@ def _spell(layer: Layer) -> str:
 
 def _spell_sum(layer: Layer, positions: int) -> str:
     if layer.kind == "upsample":
-        return f"{positions} x {layer.stride}"
+        return f"{positions} x {layer.stride} = {positions * layer.stride}"
+    left = (positions + sum(layer.padding) - layer.span) // layer.stride + 1
     added = sum(layer.padding)
     padded = f"{positions} {'+' if added > 0 else '-'} {abs(added)}" if added else f"{positions}"
     if layer.stride == 1:
-        return f"{padded} - {layer.span} + 1"
-    return f"({padded} - {layer.span}) / {layer.stride} + 1"
+        return f"{padded} - {layer.span} + 1 = {left}"
+    return f"({padded} - {layer.span}) / {layer.stride} + 1 = {left}"
