@@ -1,6 +1,7 @@
 """The original DeepBind models: an obvious version of its program, and its own numbers."""
 
 import dataclasses
+import json
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -640,3 +641,47 @@ def test_the_tert_promoter(archive, data_dir, tmp_path) -> None:
     assert len(ranked) == 770
     assert [row["id"] for row in ranked[1:3]] == ["chr5_1295113_G_A", "chr5_1295135_G_A"]
     assert [round(float(row["delta"]), 3) for row in ranked[1:3]] == [2.907, 2.819]
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("identity", "factor", "auroc"),
+    [
+        ("D00409.004", "GABPA", 0.976),
+        ("D00753.001", "CTCFL", 0.986),
+        ("D00700.006", "USF1", 0.995),
+        ("D00761.001", "FOXA1", 0.979),
+        ("D00785.001", "MYC", 0.919),
+        ("D00736.002", "ARID3A", 0.874),
+        ("D00714.004", "ZBTB7A", 0.865),
+    ],
+)
+def test_it_finds_the_peaks_that_the_original_finds(
+    archive, data_dir, tmp_path, identity, factor, auroc
+) -> None:
+    seqcnn("import-deepbind", archive / "params" / f"{identity}.txt", "-o", tmp_path / "m")
+    (peaks,) = (data_dir / "encode_chipseq").glob(f"{factor}_*_B.seq.gz")
+    seqcnn("evaluate", "-m", tmp_path / "m", "--seq", peaks, "-o", tmp_path / "out")
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())["test"]
+    (found,) = metrics.values()
+    assert found["auroc"]["value"] == pytest.approx(auroc, abs=1e-3)
+
+
+@pytest.mark.data
+def test_sp1_reads_the_ldlr_promoter(archive, data_dir, tmp_path) -> None:
+    model, table = tmp_path / "m", tmp_path / "out.tsv"
+    seqcnn("import-deepbind", archive / "params" / "D00650.005.txt", "-o", model)
+    elements = data_dir / "satmut"
+    words = ["--fasta", elements / "elements.GRCh38.fa", elements / "LDLR.2.vcf"]
+    seqcnn("score-variants", "-m", model, *words, "-o", tmp_path / "o.vcf", "--tsv", table)
+    effects = {}
+    for line in (elements / "LDLR.2.vcf").read_text().splitlines():
+        if not line.startswith("#"):
+            fields = line.split("\t")
+            tags = dict(item.split("=") for item in fields[7].split(";"))
+            if int(tags["TAGS"]) >= 10 and len(fields[3]) == len(fields[4]) == 1:
+                effects[fields[2]] = float(tags["EFF"])
+    rows = {row["id"]: float(row["delta"]) for row in parse_tsv(table.read_text())}
+    deltas = [rows[name] for name in effects]
+    pearson = np.corrcoef(deltas, list(effects.values()))[0, 1]
+    assert pearson == pytest.approx(0.621, abs=1e-3)
