@@ -41,12 +41,14 @@ class _LazyGroup(ExampleHelp, click.Group):
 
     modules: ClassVar[dict[str, str]] = {
         "train": "train",
+        "calibrate": "calibrate",
         "evaluate": "evaluate",
         "predict": "predict",
         "score-variants": "score_variants",
         "gather": "gather",
         "prepare": "prepare",
         "top": "top",
+        "overview": "overview",
         "fdr": "fdr",
         "mutation-map": "mutation_map",
         "export-logos": "export_logos",
