@@ -31,6 +31,7 @@ __all__ = [
     "numbered_lines",
     "open_binary",
     "read_bytes",
+    "replace_directory",
     "sha256",
     "standard_input_file",
     "whole_directory",
@@ -342,11 +343,20 @@ def whole_directory(path: Path) -> Iterator[Path]:
         partial = Path(
             tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
         )
-    earlier = partial.with_suffix(".earlier")
     try:
         yield partial
+        replace_directory(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def replace_directory(partial: Path, path: Path) -> None:
+    """Give a folder the name of another, which is removed; it stays where that fails."""
+    earlier = partial.with_name(f".{partial.name}.earlier")
+    try:
         partial.chmod(0o777 & ~_umask())
         if path.exists():
+            shutil.rmtree(earlier, ignore_errors=True)
             path.replace(earlier)
         partial.replace(path)
     except BaseException:
@@ -354,7 +364,6 @@ def whole_directory(path: Path) -> Iterator[Path]:
             earlier.replace(path)
         raise
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(earlier, ignore_errors=True)
 
 

@@ -50,7 +50,7 @@ def make_learner(architecture, values, unknown, strands, kind, networks=2):
         for one in seeded:
             for parameter in one.network.parameters():
                 parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.2)
-    return CompiledLearner(seeded, shape_of(model.spec)), [one.network for one in seeded]
+    return CompiledLearner(seeded, shape_of(job)), [one.network for one in seeded]
 
 
 def draw_batch(kind):

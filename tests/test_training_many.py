@@ -8,7 +8,7 @@ import torch
 from tiny_models import CPU, make_model, plant_split
 
 from seqcnn.errors import ConfigError
-from seqcnn.training import TrainingConfig, TrainingJob, loop, train_many
+from seqcnn.training import TrainingConfig, TrainingJob, course, groups, train_many
 from seqcnn.training.batched import BatchedLearner
 from seqcnn.training.compiled import shape_of
 
@@ -17,7 +17,7 @@ SPLITS = [plant_split(sizes=(50, 20, 4)), plant_split("CCGGAAGT", sizes=(40, 30,
 SETTINGS = [
     ({}, {}),
     ({"learning_rate": 2e-2, "patience": 1}, {"dropout": 0.5}),
-    ({"optimiser": "sgd", "momentum": 0.9, "weight_decay": 1e-3}, {}),
+    ({"optimiser": "nesterov", "schedule": "constant", "momentum": 0.9, "weight_decay": 1e-3}, {}),
     ({"clip": 0.1, "weight_decay": 0.5, "warmup": 0.4}, {"dropout": 0.25}),
     ({"learning_rate": 1e-4}, {"dropout": 0.0}),
 ]
@@ -82,7 +82,7 @@ def test_one_that_breaks_is_reported_and_disturbs_none(architecture, batches) ->
     jobs = make_jobs(architecture, batches=batches)
     broken = replace(
         jobs[2],
-        config=replace(jobs[2].config, optimiser="sgd", learning_rate=1e38, clip=1e38),
+        config=replace(jobs[2].config, optimiser="nesterov", learning_rate=1e38, clip=1e38),
     )
     sound = [fingerprint(network) for network in run(jobs)]
     done = []
@@ -95,7 +95,9 @@ def test_one_that_breaks_is_reported_and_disturbs_none(architecture, batches) ->
         assert networks[i].error is None
         assert fingerprint(networks[i]) == sound[i]
     assert networks[0].validation_loss == min(r["validation_loss"] for r in sound[0][1])
-    with pytest.raises(ConfigError, match=r"step \d+: the loss is no longer a finite number"):
+    with pytest.raises(
+        ConfigError, match=r"step \d+ \(epoch \d+, batch \d+\): the loss is no longer a"
+    ):
         run([broken], strict=True)
 
 
@@ -131,12 +133,12 @@ def test_batched_products_train_as_the_compiled_loops(
 
     def make(seeded, device):
         made.append(len(seeded))
-        return BatchedLearner(seeded, shape_of(seeded[0].job.spec), device)
+        return BatchedLearner(seeded, shape_of(seeded[0].job), device)
 
-    monkeypatch.setattr(loop, "_make_learner", make)
-    likeness = loop._likeness
+    monkeypatch.setattr(course, "make_learner", make)
+    likeness = groups.likeness
     cuda = torch.device("cuda")
-    monkeypatch.setattr(loop, "_likeness", lambda number, job, _: likeness(number, job, cuda))
+    monkeypatch.setattr(groups, "likeness", lambda number, job, _: likeness(number, job, cuda))
     batched = run(jobs)
     assert sum(made) == len(jobs)
     assert len(made) < len(jobs) or batches is not None
@@ -149,12 +151,12 @@ def test_batched_products_train_as_the_compiled_loops(
 
 def test_a_network_that_breaks_does_so_in_the_batched_form_too(monkeypatch) -> None:
     jobs = make_jobs("motif", batches=5)
-    config = replace(jobs[1].config, optimiser="sgd", learning_rate=1e38, clip=1e38)
+    config = replace(jobs[1].config, optimiser="nesterov", learning_rate=1e38, clip=1e38)
     broken = [jobs[0], replace(jobs[1], config=config), *jobs[2:]]
     monkeypatch.setattr(
-        loop,
-        "_make_learner",
-        lambda seeded, device: BatchedLearner(seeded, shape_of(seeded[0].job.spec), device),
+        course,
+        "make_learner",
+        lambda seeded, device: BatchedLearner(seeded, shape_of(seeded[0].job), device),
     )
     sound, networks = run(jobs), run(broken)
     assert networks[1].error is not None
@@ -189,15 +191,15 @@ def test_stacked_networks_go_through_the_same_loop(architecture, values) -> None
 def test_small_memory_parts_the_networks_of_a_gpu(monkeypatch) -> None:
     jobs = make_jobs("deepbind")
     cuda = torch.device("cuda")
-    assert loop._group_jobs(jobs, cuda, 1) == [[0, 1, 2, 3, 4]]
-    monkeypatch.setattr(loop, "_CELLS", 1)
-    assert loop._group_jobs(jobs, cuda, 1) == [[0], [1], [2], [3], [4]]
+    assert groups.group_jobs(jobs, cuda, 1) == [[0, 1, 2, 3, 4]]
+    monkeypatch.setattr(groups, "_CELLS", 1)
+    assert groups.group_jobs(jobs, cuda, 1) == [[0], [1], [2], [3], [4]]
 
 
 def test_a_cpu_shares_networks_of_one_stream_out_over_its_threads() -> None:
     jobs = make_jobs("deepbind", batches=1)
-    assert loop._group_jobs(jobs, CPU, 2) == [[0, 1, 2], [3, 4]]
-    assert loop._group_jobs(jobs, CPU, 1) == [[0, 1, 2, 3, 4]]
-    assert len(loop._group_jobs([replace(job, batches=None) for job in jobs], CPU, 1)) == 5
+    assert groups.group_jobs(jobs, CPU, 2) == [[0, 1, 2], [3, 4]]
+    assert groups.group_jobs(jobs, CPU, 1) == [[0, 1, 2, 3, 4]]
+    assert len(groups.group_jobs([replace(job, batches=None) for job in jobs], CPU, 1)) == 5
     mixed = [*jobs[:2], *make_jobs("motif", batches=1)[:2], *make_jobs("deepbind", batches=2)[:2]]
-    assert loop._group_jobs(mixed, CPU, 1) == [[0, 1], [2, 3], [4, 5]]
+    assert groups.group_jobs(mixed, CPU, 1) == [[0, 1], [2, 3], [4, 5]]

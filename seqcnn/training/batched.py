@@ -4,6 +4,7 @@ The number of operations of a step does not grow with the number of networks. Ev
 on any device; on a CPU the compiled steps are faster.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,9 +15,9 @@ from torch import Tensor
 from seqcnn.dna import Codes
 from seqcnn.engine.bank import BankShape, bank_logits, keep_features, read_row, write_row
 from seqcnn.engine.strands import combine_strands, expand_one_hot
-from seqcnn.training.compiled import draw_keys
+from seqcnn.training.compiled import LAST_LAYER, draw_keys
 from seqcnn.training.config import Weights
-from seqcnn.training.learner import Seeded, Steps, copy_weights
+from seqcnn.training.learner import Arrays, Seeded, Steps, copy_weights
 from seqcnn.training.losses import sum_losses
 from seqcnn.training.recording import Step, record
 
@@ -26,6 +27,7 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 _SECOND_BETA = 0.999
+_SMOOTHING = 0.99
 _TINY = 1e-8
 _ROWS_SCORED = 256
 
@@ -44,7 +46,13 @@ class BatchedLearner:
         self.first, self.second = torch.zeros_like(self.rows), torch.zeros_like(self.rows)
         self.decays = self._tensor(shape.decays()) * self._column([c.weight_decay for c in configs])
         self.clips = self._column([config.clip for config in configs])
-        self.nesterov = self._column([config.optimiser == "sgd" for config in configs]) > 0
+        self.l1 = self._tensor(shape.decays()) * self._column([c.l1 for c in configs])
+        self.shrinking = any(config.l1 for config in configs)
+        self.kinds = {
+            kind: self._column([config.optimiser == kind for config in configs]) > 0
+            for kind in dict.fromkeys(config.optimiser for config in configs)
+        }
+        self.trunk_rates = self._spread([config.trunk_rate for config in configs])
         shares = [float(getattr(one.job.spec.config, "dropout", 0.0)) for one in seeded]
         self.shares = self._tensor(np.array(shares))
         self.dropping = any(shares)
@@ -58,6 +66,16 @@ class BatchedLearner:
 
     def _column(self, values: Sequence[float]) -> Tensor:
         return self._tensor(np.array(values, dtype=np.float32)[:, None])
+
+    def _spread(self, trunk_rates: Sequence[float]) -> Tensor | float:
+        """Give the share of the rate that each parameter learns with (networks, parameters)."""
+        if all(rate == 1 for rate in trunk_rates):
+            return 1.0
+        sections = self.shape.sections.items()
+        last = np.concatenate(
+            [np.full(math.prod(size), name in LAST_LAYER) for name, size in sections]
+        )
+        return torch.where(self._tensor(last), 1.0, self._column(trunk_rates))
 
     def learn(self, steps: Steps) -> Doubles:
         """See `Learner`."""
@@ -107,27 +125,43 @@ class BatchedLearner:
 
     @torch.no_grad()
     def _update(self, gradient: Tensor, loss: Tensor, rate: Tensor, momentum: Tensor) -> Tensor:
-        """Take one step of AdamW or SGD; give the networks (networks, 1) that are sound."""
+        """Update all networks; give those (networks, 1) that are sound."""
         norm = gradient.norm(dim=1, keepdim=True)
         self.active &= loss[:, None].isfinite() & norm.isfinite()
         slope = gradient * (self.clips / (norm + 1e-6)).clamp(max=1)
-        pulled = slope + self.decays * self.rows
-        swing = momentum * self.first + pulled
+        if self.shrinking:
+            slope = slope + self.l1 * self.rows.sign()
+        held = (self.rows, self.first, self.second)
+        made: list[Tensor] = list(held)
+        for kind, chosen in self.kinds.items():
+            found = self._step_of(kind, slope, rate, momentum)
+            made = [torch.where(chosen, new, old) for new, old in zip(found, made, strict=True)]
+        # `where`, not a product: nothing of a network that broke may come through.
+        for old, new in zip(held, made, strict=True):
+            old.copy_(torch.where(self.active, new, old))
+        return self.active.clone()
+
+    def _step_of(
+        self, kind: str, slope: Tensor, rate: Tensor, momentum: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Give what one optimiser makes of parameters, first and second moments."""
+        pace = rate * self.trunk_rates
+        if kind != "adamw":
+            slope = slope + self.decays * self.rows
+        if kind == "rmsprop":
+            square = _SMOOTHING * self.second + (1 - _SMOOTHING) * slope.square()
+            return self.rows - pace * slope / (square.sqrt() + _TINY), self.first, square
+        if kind not in ("adam", "adamw"):
+            swing = momentum * self.first + slope
+            ahead = slope + momentum * swing if kind == "nesterov" else swing
+            return self.rows - pace * ahead, swing, self.second
         mean = torch.lerp(self.first, slope, 1 - momentum)
         square = _SECOND_BETA * self.second + (1 - _SECOND_BETA) * slope.square()
         done = self.done.double()
-        pace = rate.double() / (1 - momentum.double() ** done)
+        length = (pace.double() / (1 - momentum.double() ** done)).float()
         root = square.sqrt() / (1 - _SECOND_BETA**done).sqrt().float() + _TINY
-        adam = self.rows * (1 - rate * self.decays) - pace.float() * mean / root
-        sgd = self.rows - rate * (pulled + momentum * swing)
-        # `where`, not a product: nothing of a network that broke may come through.
-        self.rows.copy_(self._choose(torch.where(self.nesterov, sgd, adam), self.rows))
-        self.first.copy_(self._choose(torch.where(self.nesterov, swing, mean), self.first))
-        self.second.copy_(self._choose(square, self.second))
-        return self.active.clone()
-
-    def _choose(self, new: Tensor, old: Tensor) -> Tensor:
-        return torch.where(self.active, new, old)
+        kept = 1 - pace * self.decays if kind == "adamw" else 1.0
+        return self.rows * kept - length * mean / root, mean, square
 
     @torch.inference_mode()
     def score(self, codes: Codes, networks: Sequence[int]) -> Floats:
@@ -152,6 +186,21 @@ class BatchedLearner:
     def stop(self, network: int) -> None:
         """See `Learner`."""
         self.active[network] = False
+
+    def state(self) -> Arrays:
+        """See `Learner`."""
+        return {name: each.detach().cpu().numpy().copy() for name, each in self._held().items()}
+
+    @torch.no_grad()
+    def restore(self, arrays: Arrays) -> None:
+        """See `Learner`."""
+        for name, tensor in self._held().items():
+            tensor.copy_(torch.from_numpy(arrays[name].copy()))
+
+    def _held(self) -> dict[str, Tensor]:
+        """Name the tensors that a step changes, and a later one reads."""
+        names = ("rows", "running", "first", "second", "active", "done")
+        return {name: getattr(self, name) for name in names}
 
 
 def _turn(codes: Tensor) -> Tensor:

@@ -7,17 +7,17 @@ data is copied, and the optimiser never waits for it for long.
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcnn.checkpoints import State
 from seqcnn.dna import Codes
 from seqcnn.engine.compiled import compile_kernel
 from seqcnn.modelfile import ModelSpec
 from seqcnn.splits import Split
+from seqcnn.training.augmentation import Augmentation, Extents, Stream, change_row, draw
 
 __all__ = ["Feed", "scale_targets", "shuffle_codes"]
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
-Word = np.uint64
-State = NDArray[np.uint64]
 
 _LETTERS = 5
 
@@ -44,10 +44,21 @@ class Feed:
         Rows of a batch; what an epoch leaves over begins the next one's.
     rng
         Source of order, shuffles and strands.
+    augment
+        How sequences are changed in the first batches.
+    changed
+        How many batches those are.
     """
 
     def __init__(
-        self, split: Split, spec: ModelSpec, *, batch_size: int, rng: np.random.Generator
+        self,
+        split: Split,
+        spec: ModelSpec,
+        *,
+        batch_size: int,
+        rng: np.random.Generator,
+        augment: Augmentation | None = None,
+        changed: int = 0,
     ) -> None:
         train = split.train
         self.codes = np.ascontiguousarray(train.sequences.codes)
@@ -57,8 +68,27 @@ class Feed:
         self.targets = scale_targets(np.concatenate([train.targets, none]), spec)
         self.batch_size, self.rng = batch_size, rng
         self.turning = spec.strands == "average"
+        self.extents = (augment or Augmentation()).extents
+        self._to_change = changed * batch_size
         self._order = np.empty(0, dtype=np.int64)
         self._seed = np.uint64(0)
+
+    @property
+    def rows(self) -> int:
+        """Sequences of an epoch."""
+        return len(self.sources)
+
+    def state(self) -> State:
+        """Say where the stream stands."""
+        arrays = {"order": self._order, "seed": np.array([self._seed], dtype=np.uint64)}
+        return State(arrays, {"to_change": self._to_change, "rng": self.rng.bit_generator.state})
+
+    def restore(self, state: State) -> None:
+        """Go on where a stream stood."""
+        self._order = state.arrays["order"]
+        self._seed = np.uint64(state.arrays["seed"][0])
+        self._to_change = state.values["to_change"]
+        self.rng.bit_generator.state = state.values["rng"]
 
     def take(self, steps: int) -> tuple[Codes, Floats]:
         """Give the next batches: codes (steps, batch, length) and targets (steps, batch, tasks)."""
@@ -72,7 +102,10 @@ class Feed:
                 self._seed = self.rng.integers(2**64, dtype=np.uint64)
             rows, self._order = self._order[: count - done], self._order[count - done :]
             stop = done + len(rows)
-            _gather(self.codes, self.sources, rows, (self._seed, self.turning), codes[done:stop])
+            changed = min(self._to_change, len(rows))
+            how = (self._seed, self.turning, changed, self.extents)
+            _gather(self.codes, self.sources, rows, how, codes[done:stop])
+            self._to_change -= changed
             targets[done:stop] = self.targets[rows]
             done = stop
         shape = (steps, self.batch_size, -1)
@@ -81,16 +114,23 @@ class Feed:
 
 @compile_kernel
 def _gather(
-    codes: Codes, sources: Integers, rows: Integers, how: tuple[np.uint64, bool], out: Codes
+    codes: Codes,
+    sources: Integers,
+    rows: Integers,
+    how: tuple[np.uint64, bool, int, Extents],
+    out: Codes,
 ) -> None:
-    """Copy rows; those past the data are shuffled, each by the epoch's seed and its number."""
-    seed, turning = how
+    """Copy rows; those past the data are shuffled, each by the epoch's seed and its number.
+
+    The first of them, as many as the third of `how` says, are changed.
+    """
+    seed, turning, changed, extents = how
     length = codes.shape[1]
-    state = np.empty(1, dtype=np.uint64)
+    state, spare = np.empty(1, dtype=np.uint64), np.empty(length, dtype=np.uint8)
     room = np.empty((_LETTERS, max(length, 1)), dtype=np.uint8)
     for i in range(len(rows)):
         state[0] = seed + np.uint64(rows[i]) * np.uint64(0xD1342543DE82EF95)
-        turned = turning and _draw(state, 2) == 1
+        turned = turning and draw(state, 2) == 1
         source = codes[sources[rows[i]]]
         if rows[i] < len(codes):
             out[i] = source
@@ -101,21 +141,13 @@ def _gather(
                 left, right = out[i, j], out[i, length - 1 - j]
                 out[i, j] = 3 - right if right < 4 else right
                 out[i, length - 1 - j] = 3 - left if left < 4 else left
+        if i < changed:
+            state[0] ^= np.uint64(0x8B72E0355A0D4C1F)
+            change_row(out[i], extents, state, spare)
 
 
 @compile_kernel
-def _draw(state: State, below: int) -> int:
-    """Draw a whole number from 0 to below - 1 (splitmix64)."""
-    state[0] += np.uint64(0x9E3779B97F4A7C15)
-    word = state[0]
-    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    word ^= word >> np.uint64(31)
-    return int(((word >> np.uint64(32)) * np.uint64(below)) >> np.uint64(32))
-
-
-@compile_kernel
-def _shuffle(codes: Codes, state: State, room: Codes, out: Codes) -> None:
+def _shuffle(codes: Codes, state: Stream, room: Codes, out: Codes) -> None:
     """Shuffle one sequence and keep its dinucleotides; see `shuffle_codes`."""
     length = len(codes)
     if length < 3:
@@ -132,7 +164,7 @@ def _shuffle(codes: Codes, state: State, room: Codes, out: Codes) -> None:
         # The last edge of every letter but the final one stays where it is.
         free = counts[letter] - (0 if letter == codes[length - 1] else 1)
         for i in range(free - 1, 0, -1):
-            j = _draw(state, i + 1)
+            j = draw(state, i + 1)
             following[i], following[j] = following[j], following[i]
     used = np.zeros(_LETTERS, dtype=np.int64)
     here = codes[0]
@@ -145,7 +177,7 @@ def _shuffle(codes: Codes, state: State, room: Codes, out: Codes) -> None:
 
 
 @compile_kernel
-def _choose_last(final: int, counts: Integers, state: State, room: Codes) -> None:
+def _choose_last(final: int, counts: Integers, state: Stream, room: Codes) -> None:
     """Draw each letter's last edge, and put it last: a random tree towards the final letter.
 
     Walks along random edges until the tree is met, loops erased, give each tree with a chance
@@ -159,7 +191,7 @@ def _choose_last(final: int, counts: Integers, state: State, room: Codes) -> Non
             in_tree[letter] = True
         here = letter
         while not in_tree[here]:
-            last[here] = _draw(state, counts[here])
+            last[here] = draw(state, counts[here])
             here = room[here, last[here]]
         here = letter
         while not in_tree[here]:
@@ -185,5 +217,6 @@ def shuffle_codes(codes: Codes, *, rng: np.random.Generator) -> Codes:
     parents = np.tile(np.arange(len(codes)), 2)
     seed = rng.integers(2**64, dtype=np.uint64)
     rows = np.arange(len(codes), 2 * len(codes))
-    _gather(np.ascontiguousarray(codes), parents, rows, (seed, False), out)
+    how = (seed, False, 0, Augmentation().extents)
+    _gather(np.ascontiguousarray(codes), parents, rows, how, out)
     return out

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,22 +10,27 @@ from numpy.typing import NDArray
 from seqcnn.dna import UNKNOWN, Codes, reverse_complement
 from seqcnn.engine.bank import BankShape, bank_shape, read_row, write_row
 from seqcnn.engine.gradients import turn_rows
-from seqcnn.modelfile import ModelSpec
-from seqcnn.training.config import Weights
-from seqcnn.training.heads import loss_and_slopes
-from seqcnn.training.learner import Seeded, Steps, copy_weights
+from seqcnn.training.config import OPTIMISERS, TrainingJob, Weights
+from seqcnn.training.heads import class_loss_and_slopes, loss_and_slopes
+from seqcnn.training.learner import Arrays, Seeded, Steps, copy_weights
 from seqcnn.training.passes import Parameters, Pass, split_sections
 from seqcnn.training.updates import Rules, Slots, update
 
-__all__ = ["CompiledLearner", "draw_keys", "shape_of"]
+__all__ = ["LAST_LAYER", "CompiledLearner", "draw_keys", "shape_of"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Keys = NDArray[np.uint32]
 
+LAST_LAYER = ("output", "output_bias")
+"""Sections of a bank that are of the last layer."""
 
-def shape_of(spec: ModelSpec) -> BankShape | None:
-    """Describe the networks of a spec, or give None if they cannot be trained as a bank."""
+
+def shape_of(job: TrainingJob) -> BankShape | None:
+    """Describe the network of a job, or give None if it cannot be trained as one of a bank."""
+    spec = job.spec
+    if not job.config.trunk_rate:  # of a frozen trunk, the batch norms do not learn either
+        return None
     return bank_shape(spec.config, tasks=len(spec.tasks), unknown=spec.unknown)
 
 
@@ -74,8 +80,11 @@ class CompiledLearner:
                 codes = self.turned
             one.lay_tables(codes, training=True)
             one.forward(codes, logits, keys)
-        regression = self.spec.task_kind == "regression"
-        loss_and_slopes(self.logits, targets, regression, self.logit_slopes, losses)
+        if self.spec.task_kind == "multiclass":
+            class_loss_and_slopes(self.logits, targets, self.logit_slopes, losses)
+        else:
+            regression = self.spec.task_kind == "regression"
+            loss_and_slopes(self.logits, targets, regression, self.logit_slopes, losses)
         self.slots.gradients.fill(0)
         for one, slopes in zip(self.passes, self.logit_slopes, strict=True):
             one.backward(slopes, keys)
@@ -114,20 +123,40 @@ class CompiledLearner:
         """See `Learner`."""
         self.rules.stopped[network] = True
 
+    def state(self) -> Arrays:
+        """See `Learner`."""
+        done = np.array(self.done)
+        return {name: np.copy(array) for name, array in self._held().items()} | {"done": done}
+
+    def restore(self, arrays: Arrays) -> None:
+        """See `Learner`."""
+        self.done = int(arrays["done"])
+        for name, array in self._held().items():
+            np.copyto(array, arrays[name])
+
+    def _held(self) -> dict[str, NDArray[Any]]:
+        """Name the arrays that a step changes, and a later one reads."""
+        slots = {name: getattr(self.slots, name) for name in ("values", "first", "second")}
+        moments = {"scores": self.own.scores, "features": self.own.features}
+        return slots | moments | {"stopped": self.rules.stopped}
+
 
 def _make_slots(shape: BankShape, networks: int) -> Slots:
     sizes = [math.prod(section) for section in shape.sections.values()]
     values, gradients, first, second = np.zeros((4, networks * sum(sizes)), dtype=np.float32)
-    decays = [len(section) > 1 for section in shape.sections.values()]
-    return Slots(values, gradients, first, second, np.array(sizes), np.array(decays))
+    decays = np.array([len(section) > 1 for section in shape.sections.values()])
+    last = np.array([name in LAST_LAYER for name in shape.sections])
+    return Slots(values, gradients, first, second, np.array(sizes), decays, last)
 
 
 def _make_rules(seeded: Sequence[Seeded]) -> Rules:
     configs = [one.job.config for one in seeded]
     return Rules(
         weight_decays=np.array([config.weight_decay for config in configs], dtype=np.float64),
+        l1=np.array([config.l1 for config in configs], dtype=np.float64),
         clips=np.array([config.clip for config in configs], dtype=np.float64),
-        nesterov=np.array([config.optimiser == "sgd" for config in configs]),
+        kinds=np.array([OPTIMISERS.index(config.optimiser) for config in configs]),
+        trunk_rates=np.array([config.trunk_rate for config in configs], dtype=np.float64),
         stopped=np.zeros(len(configs), dtype=np.bool_),
     )
 

@@ -1,7 +1,7 @@
-"""How networks are trained: the numbers of a run, and rate and momentum of every step."""
+"""How networks are trained: the numbers of a run, and what comes of it."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,27 +10,27 @@ from seqcnn.datasets import LabelledSequences
 from seqcnn.errors import ConfigError
 from seqcnn.modelfile import ModelSpec
 from seqcnn.splits import Split
+from seqcnn.training.augmentation import Augmentation
+from seqcnn.training.schedules import read_schedule
 
 __all__ = [
     "OPTIMISERS",
+    "DivergenceError",
     "History",
     "TrainedNetwork",
     "TrainingConfig",
     "TrainingJob",
     "Weights",
     "choose_steps",
-    "plan_steps",
     "standardise_targets",
 ]
 
-Doubles = NDArray[np.float64]
 Weights = dict[str, NDArray[np.float32]]
 History = list[dict[str, float]]
 """One mapping an evaluation: member, step, learning_rate, train_loss, validation_loss."""
 
-OPTIMISERS = ("adamw", "sgd")
-_FIRST_SHARE, _LAST_SHARE = 1 / 25, 1 / 25e4
-_LEAST_MOMENTUM, _MOST_MOMENTUM = 0.85, 0.95
+OPTIMISERS = ("adamw", "adam", "nesterov", "momentum", "sgd", "rmsprop")
+_WITHOUT_MOMENTUM = ("sgd", "rmsprop")
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class TrainingConfig:
     batch_size
         Sequences of a step, negatives included.
     learning_rate
-        Highest rate of the cycle; with ``sgd`` the rate of all steps.
+        Highest rate of the schedule.
     weight_decay
         Decay of matrices; biases and normalisation have none. AdamW's is apart from the
-        gradient, SGD's is part of it.
+        gradient; that of the others is part of it (L2).
     warmup
-        Share of the steps in which the rate rises.
+        Share of the steps in which the rate of one cycle rises.
     clip
         Largest norm of the gradient.
     evaluations
@@ -61,10 +61,22 @@ class TrainingConfig:
     seed
         Seed of weights, batches, shuffles and dropout; member i has a stream of its own.
     optimiser
-        ``adamw`` with one cycle of the rate, or ``sgd`` with Nesterov's momentum and one rate,
-        as DeepBind was trained.
+        One of `OPTIMISERS`. DeepBind was trained with ``nesterov`` and a ``constant`` schedule.
     momentum
-        Of ``sgd``; AdamW's runs against the rate between 0.85 and 0.95.
+        The optimiser's first momentum; None is 0.9. In one cycle it runs against the rate,
+        between 0.85 and 0.95, whatever stands here.
+    schedule
+        How the rate goes; see `seqcnn.training.schedules.read_schedule`.
+    l1
+        What the gradient of matrices has besides: this times the sign of each weight.
+    trunk_rate
+        Rate of all layers but the last, as a share of the rate; 0 leaves them, and the running
+        statistics of batch norms, as they are.
+    augment
+        How training sequences are changed.
+    precision
+        What CUDA multiplies in networks that are trained through autograd: ``float32``,
+        ``tf32`` or ``bf16``.
     """
 
     steps: int = 0
@@ -78,13 +90,29 @@ class TrainingConfig:
     members: int = 1
     seed: int = 0
     optimiser: str = "adamw"
-    momentum: float = 0.95
+    momentum: float | None = None
+    schedule: str = "one-cycle"
+    l1: float = 0.0
+    trunk_rate: float = 1.0
+    augment: Augmentation = field(default_factory=Augmentation)
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
-        """Refuse an optimiser that is not there."""
+        """Refuse an optimiser or a schedule that is not there."""
         if self.optimiser not in OPTIMISERS:
-            expected = " or ".join(OPTIMISERS)
+            expected = f"one of {', '.join(OPTIMISERS)}"
             raise ConfigError("optimiser", repr(self.optimiser), expected=expected)
+        if self.momentum and self.optimiser in _WITHOUT_MOMENTUM:
+            remedy = "choose nesterov or momentum, or leave the momentum out"
+            raise ConfigError("momentum", f"{self.optimiser} has none", remedy=remedy)
+        read_schedule(self.schedule)
+
+    @property
+    def first_momentum(self) -> float:
+        """The momentum outside one cycle."""
+        if self.optimiser in _WITHOUT_MOMENTUM:
+            return 0.0
+        return 0.9 if self.momentum is None else self.momentum
 
 
 @dataclass(frozen=True)
@@ -104,6 +132,8 @@ class TrainingJob:
     batches
         None for batches of its own. A seed, for a stream of batches that all jobs on the same
         split object with the same seed share: their comparison is fairer, and they are faster.
+    start
+        Weights by name to begin with; what is not among them is drawn.
     """
 
     split: Split
@@ -111,6 +141,7 @@ class TrainingJob:
     config: TrainingConfig
     member: int = 0
     batches: int | None = None
+    start: Weights | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +166,20 @@ class TrainedNetwork:
     def validation_loss(self) -> float:
         """The lowest one."""
         return min((row["validation_loss"] for row in self.history), default=math.inf)
+
+
+class DivergenceError(ConfigError):
+    """A training whose loss is no longer finite.
+
+    Attributes
+    ----------
+    network
+        What there was before: the best weights, which are those drawn where `history` is empty.
+    """
+
+    def __init__(self, where: str, found: str, *, remedy: str, network: TrainedNetwork) -> None:
+        super().__init__(where, found, remedy=remedy)
+        self.network = network
 
 
 def standardise_targets(spec: ModelSpec, train: LabelledSequences) -> ModelSpec:
@@ -163,29 +208,3 @@ def choose_steps(split: Split, batch_size: int) -> int:
 
 def _steps(passes: int, rows: int, batch_size: int) -> int:
     return -(-passes * rows // batch_size)
-
-
-def plan_steps(config: TrainingConfig) -> tuple[Doubles, Doubles]:
-    """Give learning rate and momentum of each step.
-
-    AdamW's rate follows one cycle: from a 25th of the highest rate up to it in the warm-up, and
-    down to nearly nothing, each along half a cosine; its momentum runs against the rate.
-
-    References
-    ----------
-    Smith and Topin 2017, arXiv:1708.07120
-    """
-    if config.optimiser == "sgd":
-        return np.full(config.steps, config.learning_rate), np.full(config.steps, config.momentum)
-    last = max(config.steps, 2) - 1
-    peak = (config.warmup + 1e-9) * (last + 1) - 1  # of exactly one step, it must not be 0
-    step = np.arange(config.steps, dtype=np.float64)
-    rising = step <= peak
-    share = np.where(rising, step / peak, (step - peak) / max(last - peak, 1e-12))
-    swing = (1 + np.cos(np.pi * share)) / 2  # 1 at the beginning of a phase, 0 at its end
-    start = np.where(rising, _FIRST_SHARE, 1.0)
-    end = np.where(rising, 1.0, _LAST_SHARE)
-    rates = config.learning_rate * (end + (start - end) * swing)
-    start = np.where(rising, _MOST_MOMENTUM, _LEAST_MOMENTUM)
-    end = np.where(rising, _LEAST_MOMENTUM, _MOST_MOMENTUM)
-    return rates, end + (start - end) * swing

@@ -1,8 +1,8 @@
 """What the training loop asks of networks, and networks trained one by one through autograd."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,13 +13,15 @@ from seqcnn.architectures.base import SequenceNetwork
 from seqcnn.architectures.networks import build_network, seed_dropout
 from seqcnn.dna import Codes
 from seqcnn.engine.strands import expand_one_hot, reverse_complement_one_hot, strand_logits
-from seqcnn.training.config import TrainingConfig, TrainingJob, Weights
+from seqcnn.training.config import TrainingJob, Weights
 from seqcnn.training.losses import sum_losses
+from seqcnn.training.optimisers import make_optimiser, pull_to_zero, set_mode, set_pace
 
-__all__ = ["Learner", "NetworkLearner", "Seeded", "Steps", "copy_weights"]
+__all__ = ["Arrays", "Learner", "NetworkLearner", "Seeded", "Steps", "copy_weights"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+Arrays = Mapping[str, NDArray[Any]]
 
 _ROWS_SCORED = 512
 
@@ -39,6 +41,9 @@ class Seeded:
         spec = job.spec
         network = build_network(spec.config, tasks=len(spec.tasks), length=spec.length, seed=seed)
         network.unknown = spec.unknown
+        if job.start:
+            start = {name: torch.from_numpy(values) for name, values in job.start.items()}
+            network.load_state_dict(start, strict=False)
         return cls(job, network, dropout_seed)
 
 
@@ -80,6 +85,12 @@ class Learner(Protocol):
     def stop(self, network: int) -> None:
         """Leave a network as it is from now on."""
 
+    def state(self) -> Arrays:
+        """Copy all that later steps hang on."""
+
+    def restore(self, arrays: Arrays) -> None:
+        """Go on from where another learner of the same networks gave its state."""
+
 
 class NetworkLearner:
     """Any one network, through torch's own autograd and optimiser."""
@@ -91,7 +102,7 @@ class NetworkLearner:
         self.draws = torch.Generator(device).manual_seed(seeded.dropout_seed)
         self.network = seeded.network.to(device)
         seed_dropout(self.network, self.draws)
-        self.optimiser = _make_optimiser(self.network, self.config, device)
+        self.optimiser = make_optimiser(self.network, self.config, device)
 
     def learn(self, steps: Steps) -> Doubles:
         """See `Learner`."""
@@ -104,22 +115,18 @@ class NetworkLearner:
         return torch.stack(losses).double().cpu().numpy()[None]
 
     def _step(self, codes: Codes, targets: Floats, rate: float, momentum: float) -> Tensor:
-        self.network.train()
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-            if self.config.optimiser == "sgd":
-                group["momentum"] = momentum
-            else:
-                group["betas"] = (momentum, group["betas"][1])
+        set_mode(self.network, self.config)
+        set_pace(self.optimiser, rate, momentum)
         logits = self._training_logits(self._one_hot(codes))
         given = torch.from_numpy(targets).to(self.device)
         total, known = sum_losses(logits, given, self.spec.task_kind)
         loss = total / known.clamp(min=1)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        pull_to_zero(self.optimiser, self.config.l1)
         self.optimiser.step()
-        return loss.detach()
+        return torch.where(norm.isfinite(), loss.detach(), torch.nan)
 
     def _training_logits(self, one_hot: Tensor) -> Tensor:
         if self.spec.strands != "max":
@@ -160,24 +167,28 @@ class NetworkLearner:
     def stop(self, network: int) -> None:
         """See `Learner`: the loop ends with its only network."""
 
+    def state(self) -> Arrays:
+        """See `Learner`."""
+        tensors = {f"network.{name}": each for name, each in self.network.state_dict().items()}
+        for number, values in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{number}.{name}": each for name, each in values.items()}
+        tensors["draws"] = self.draws.get_state()
+        return {name: tensor.cpu().numpy().copy() for name, tensor in tensors.items()}
 
-def _make_optimiser(
-    network: SequenceNetwork, config: TrainingConfig, device: torch.device
-) -> torch.optim.Optimizer:
-    groups = [
-        {
-            "params": [p for p in network.parameters() if p.ndim > 1],
-            "weight_decay": config.weight_decay,
-        },
-        {"params": [p for p in network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    fused = device.type in {"cpu", "cuda"}
-    if config.optimiser == "sgd":
-        momentum = config.momentum
-        return torch.optim.SGD(
-            groups, lr=config.learning_rate, momentum=momentum, nesterov=momentum > 0, fused=fused
-        )
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=fused)
+    def restore(self, arrays: Arrays) -> None:
+        """See `Learner`."""
+        tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+        self.draws.set_state(tensors.pop("draws"))
+        network, optimiser = {}, self.optimiser.state_dict()
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition(".")
+            if part == "network":
+                network[rest] = tensor
+            else:
+                number, _, key = rest.partition(".")
+                optimiser["state"].setdefault(int(number), {})[key] = tensor
+        self.network.load_state_dict(network)
+        self.optimiser.load_state_dict(optimiser)
 
 
 def copy_weights(network: SequenceNetwork) -> Weights:

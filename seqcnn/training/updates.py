@@ -1,4 +1,4 @@
-"""One optimiser step of many networks: clipping, decay, AdamW or SGD in one loop."""
+"""One optimiser step of many networks: clipping, decay and update in one loop."""
 
 import math
 from typing import NamedTuple
@@ -14,7 +14,10 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 _SECOND_BETA = 0.999
+_SMOOTHING = 0.99
 _TINY = 1e-8
+_ADAMW, _ADAM, _NESTEROV, _MOMENTUM, _, _RMSPROP = range(6)
+"""As in `OPTIMISERS`; without momentum, momentum is plain descent."""
 
 
 class Slots(NamedTuple):
@@ -28,15 +31,20 @@ class Slots(NamedTuple):
     """Parameters of one network in each section."""
     decays: NDArray[np.bool_]
     """Which sections decay."""
+    last: NDArray[np.bool_]
+    """Which sections are of the last layer."""
 
 
 class Rules(NamedTuple):
     """How each network is updated: arrays (networks,)."""
 
     weight_decays: Doubles
+    l1: Doubles
     clips: Doubles
-    nesterov: NDArray[np.bool_]
-    """SGD with Nesterov's momentum; else AdamW."""
+    kinds: NDArray[np.int64]
+    """Places in `OPTIMISERS`."""
+    trunk_rates: Doubles
+    """Rate of all sections but those of the last layer, as a share of the rate."""
     stopped: NDArray[np.bool_]
     """Left as they are; set where a loss or a gradient is not finite."""
 
@@ -67,11 +75,19 @@ def update(
             size = slots.sizes[section]
             first = start + network * size
             decay = rules.weight_decays[network] if slots.decays[section] else 0.0
-            pace = (rates[network], momenta[network], clip, decay)
-            if rules.nesterov[network]:
-                _take_sgd(slots, first, size, pace)
-            else:
+            l1 = rules.l1[network] if slots.decays[section] else 0.0
+            kind, factor = rules.kinds[network], clip
+            if kind != _ADAMW or l1 > 0:
+                _pull(slots, first, size, (factor, 0.0 if kind == _ADAMW else decay, l1))
+                factor = 1.0
+            rate = rates[network] * (1.0 if slots.last[section] else rules.trunk_rates[network])
+            pace = (rate, momenta[network], factor, decay if kind == _ADAMW else 0.0)
+            if kind in (_ADAMW, _ADAM):
                 _take_adamw(slots, first, size, pace, step)
+            elif kind == _RMSPROP:
+                _take_rmsprop(slots, first, size, rate)
+            else:
+                _take_sgd(slots, first, size, pace, kind == _NESTEROV)
             start += networks * size
 
 
@@ -80,15 +96,38 @@ Pace = tuple[float, float, float, float]
 
 
 @compile_kernel
-def _take_sgd(slots: Slots, start: int, size: int, pace: Pace) -> None:
+def _pull(slots: Slots, start: int, size: int, pull: tuple[float, float, float]) -> None:
+    """Clip a gradient, and add to it what decay (L2) and L1 pull with."""
+    clip, decay, l1 = np.float32(pull[0]), np.float32(pull[1]), np.float32(pull[2])
+    values, gradient = slots.values[start : start + size], slots.gradients[start : start + size]
+    for i in range(size):
+        gradient[i] = clip * gradient[i] + decay * values[i]
+    if l1 > 0:
+        for i in range(size):
+            gradient[i] += l1 * np.sign(values[i])
+
+
+@compile_kernel
+def _take_sgd(slots: Slots, start: int, size: int, pace: Pace, nesterov: bool) -> None:
     rate, beta = np.float32(pace[0]), np.float32(pace[1])
-    clip, decay = np.float32(pace[2]), np.float32(pace[3])
+    ahead, now = (beta, np.float32(1)) if nesterov else (np.float32(1), np.float32(0))
     values, gradient = slots.values[start : start + size], slots.gradients[start : start + size]
     first = slots.first[start : start + size]
     for i in range(size):
-        slope = clip * gradient[i] + decay * values[i]
+        slope = gradient[i]
         first[i] = beta * first[i] + slope
-        values[i] -= rate * (slope + beta * first[i])
+        values[i] -= rate * (now * slope + ahead * first[i])
+
+
+@compile_kernel
+def _take_rmsprop(slots: Slots, start: int, size: int, rate: float) -> None:
+    pace, tiny = np.float32(rate), np.float32(_TINY)
+    old, new = np.float32(_SMOOTHING), np.float32(1 - _SMOOTHING)
+    values, gradient = slots.values[start : start + size], slots.gradients[start : start + size]
+    second = slots.second[start : start + size]
+    for i in range(size):
+        second[i] = old * second[i] + new * gradient[i] * gradient[i]
+        values[i] -= pace * gradient[i] / (np.sqrt(second[i]) + tiny)
 
 
 @compile_kernel

@@ -1,0 +1,92 @@
+"""Torch's own optimisers, for networks that are trained through autograd."""
+
+import torch
+from torch import Tensor, nn
+
+from seqcnn.architectures.base import SequenceNetwork
+from seqcnn.architectures.blocks import Dropout
+from seqcnn.training.config import TrainingConfig
+from seqcnn.training.transfer import last_layer
+
+__all__ = ["make_optimiser", "pull_to_zero", "set_mode", "set_pace"]
+
+_SMOOTHING = 0.99
+"""Of RMSProp's mean of squares; torch's own."""
+
+
+def make_optimiser(
+    network: SequenceNetwork, config: TrainingConfig, device: torch.device
+) -> torch.optim.Optimizer:
+    """Make the optimiser of a network; what is frozen is not among its parameters.
+
+    Each group has the ``share`` of the rate that it learns with, and says whether its parameters
+    are `matrices`, which decay.
+    """
+    last = last_layer(network)
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        share = 1.0 if name.startswith(last) else config.trunk_rate
+        parameter.requires_grad_(share > 0)
+        if share > 0:
+            groups.setdefault((share, parameter.ndim > 1), []).append(parameter)
+    return _choose(
+        [
+            {
+                "params": parameters,
+                "weight_decay": config.weight_decay if matrices else 0.0,
+                "share": share,
+                "matrices": matrices,
+            }
+            for (share, matrices), parameters in groups.items()
+        ],
+        config,
+        fused=device.type in {"cpu", "cuda"},
+    )
+
+
+def _choose(
+    groups: list[dict[str, object]], config: TrainingConfig, *, fused: bool
+) -> torch.optim.Optimizer:
+    rate, momentum = config.learning_rate, config.first_momentum
+    if config.optimiser == "adamw":
+        return torch.optim.AdamW(groups, lr=rate, fused=fused)
+    if config.optimiser == "adam":
+        return torch.optim.Adam(groups, lr=rate, fused=fused)
+    if config.optimiser == "rmsprop":
+        return torch.optim.RMSprop(groups, lr=rate, alpha=_SMOOTHING)
+    nesterov = config.optimiser == "nesterov" and momentum > 0
+    return torch.optim.SGD(groups, lr=rate, momentum=momentum, nesterov=nesterov, fused=fused)
+
+
+def set_pace(optimiser: torch.optim.Optimizer, rate: float, momentum: float) -> None:
+    """Set rate and momentum of the next step."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group["share"]
+        if "betas" in group:
+            group["betas"] = (momentum, group["betas"][1])
+        elif "nesterov" in group:
+            group["momentum"] = momentum
+
+
+@torch.no_grad()
+def pull_to_zero(optimiser: torch.optim.Optimizer, l1: float) -> None:
+    """Add the gradient of the sum of absolute weights, times `l1`, to those of matrices."""
+    if not l1:
+        return
+    for group in optimiser.param_groups:
+        if group["matrices"]:
+            for parameter in group["params"]:
+                slope: Tensor | None = parameter.grad
+                if slope is not None:
+                    slope.add_(parameter.sign(), alpha=l1)
+
+
+def set_mode(network: SequenceNetwork, config: TrainingConfig) -> None:
+    """Put a network into training; batch norms of a frozen trunk stay as they are."""
+    network.train()
+    if config.trunk_rate > 0:
+        return
+    last = last_layer(network)
+    for name, module in network.named_modules():
+        if not isinstance(module, Dropout) and not f"{name}.".startswith(last):
+            module.training = False

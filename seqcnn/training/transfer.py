@@ -1,0 +1,100 @@
+"""Beginning with the weights of another model: what is taken over, and what must fit."""
+
+from dataclasses import fields
+
+from seqcnn.architectures.base import SequenceNetwork
+from seqcnn.architectures.configs import NetworkConfig
+from seqcnn.architectures.networks import build_network
+from seqcnn.errors import ConfigError
+from seqcnn.modelfile import ModelSpec, TrainedModel
+from seqcnn.training.config import Weights
+
+__all__ = ["last_layer", "take_weights"]
+
+_FREE = ("dropout",)
+"""How fields of a config begin that may be others in the new model."""
+
+
+def last_layer(network: SequenceNetwork) -> str:
+    """Name the layer that gives the outputs: how the names of its parameters begin."""
+    *_, name = (name for name, _ in network.named_parameters() if name.startswith("head."))
+    return name.rpartition(".")[0] + "."
+
+
+def take_weights(model: TrainedModel, spec: ModelSpec) -> tuple[Weights, ...]:
+    """Choose the weights that networks of a spec begin with, for each of a model's members.
+
+    All layers are taken over, the last only where both models have the same tasks.
+
+    Parameters
+    ----------
+    model
+        The trained model.
+    spec
+        Of the new one.
+
+    Raises
+    ------
+    ConfigError
+        When the model is of another alphabet, family or configuration, or its networks are for
+        windows of another length.
+    """
+    _check_kind(model, spec)
+    network = build_network(spec.config, tasks=len(spec.tasks), length=spec.length)
+    same_tasks = (model.spec.tasks, model.spec.task_kind) == (spec.tasks, spec.task_kind)
+    left_out = "\n" if same_tasks else last_layer(network)
+    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    starts = []
+    for member in model.members:
+        kept = {name: each for name, each in member.items() if not name.startswith(left_out)}
+        for name, values in kept.items():
+            if shapes.get(name) != values.shape:
+                raise _misfit(model.spec, spec, name)
+        starts.append(kept)
+    return tuple(starts)
+
+
+def _check_kind(model: TrainedModel, spec: ModelSpec) -> None:
+    old = model.spec
+    if not model.members:
+        found = f"holds {len(model.parts)} models side by side"
+        raise ConfigError("--init", found, expected="a model of one family")
+    if old.alphabet != spec.alphabet:
+        raise ConfigError(
+            "--init",
+            f"the model is for {old.alphabet.upper()}",
+            expected=spec.alphabet.upper(),
+            remedy=f"give --alphabet {old.alphabet}, or another model",
+        )
+    if old.architecture != spec.architecture:
+        raise ConfigError(
+            "--init",
+            f"the model is a {old.architecture}",
+            expected=spec.architecture,
+            remedy="leave --arch out, or give another model",
+        )
+    for name, before, now in _differences(old.config, spec.config):
+        raise ConfigError(
+            "--init",
+            f"the model has {name}={before}",
+            expected=f"{name}={now}",
+            remedy=f"leave --set {name} out, or give another model",
+        )
+
+
+def _differences(old: NetworkConfig, new: NetworkConfig) -> list[tuple[str, object, object]]:
+    pairs = [(item.name, getattr(old, item.name), getattr(new, item.name)) for item in fields(new)]
+    return [pair for pair in pairs if pair[1] != pair[2] and not pair[0].startswith(_FREE)]
+
+
+def _misfit(old: ModelSpec, spec: ModelSpec, name: str) -> ConfigError:
+    if old.length != spec.length:
+        return ConfigError(
+            "--init",
+            f"the model's dense layers are for windows of {old.length} bp",
+            expected=f"{spec.length} bp",
+            remedy=f"give --length {old.length}, or another model",
+        )
+    return ConfigError(
+        "--init", f"the model's {name!r} is of another shape", remedy="give another model"
+    )
