@@ -17,15 +17,16 @@ from matplotlib.transforms import Affine2D
 from numpy.typing import NDArray
 
 from seqcnn.dna import ALPHABETS
-from seqcnn.motifs import Motif, information_content, ppm, reverse_complement_motif
+from seqcnn.motifs import Motif, information_content, ppm, pwm, reverse_complement_motif
 
-__all__ = ["LogoKind", "plot_letters", "plot_logo", "plot_logo_pair"]
+__all__ = ["LogoKind", "plot_alignment", "plot_letters", "plot_logo", "plot_logo_pair"]
 
 Values = NDArray[np.floating]
-LogoKind = Literal["information", "probability"]
+LogoKind = Literal["information", "probability", "weights"]
 
 _BASE_COLOURS = ((0.0, 0.5, 0.0), (0.0, 0.0, 1.0), (1.0, 0.65, 0.0), (1.0, 0.0, 0.0))
 _MOST_TICKS = 30
+_UNITS = {"information": "bits", "probability": "probability", "weights": "log2 odds"}
 _INVISIBLE = 1 / 400
 """Share of the axes' height below which a letter is less than half a dot high."""
 
@@ -96,19 +97,31 @@ def plot_logo(
         Counts.
     kind
         ``information``: a column is as high as its information content, in bits, and each letter
-        has its probability's share of it. ``probability``: every column is 1 high.
+        has its probability's share of it. ``probability``: every column is 1 high. ``weights``:
+        each letter is as high as its log2 odds against the background, with a pseudo-count;
+        those that are rarer than in the background hang down.
     alphabet
         ``dna`` or ``rna``.
     """
-    information = kind == "information"
-    heights = ppm(motif) * (information_content(motif) if information else 1.0)
-    top = max(2.0, float(heights.sum(axis=0).max())) if information else 1.0
-    plot_letters(axes, heights, alphabet=alphabet, least=_INVISIBLE * top)
-    axes.set(xlim=(0.5, motif.width + 0.5), ylim=(0.0, top))
-    axes.set_ylabel("bits" if information else "probability")
-    axes.set_yticks((0, 1, 2) if information else (0, 0.5, 1))
+    heights = _logo_heights(motif, kind)
+    top = float(np.maximum(heights, 0).sum(axis=0).max())
+    bottom = float(np.minimum(heights, 0).sum(axis=0).min())
+    top = max(2.0, top) if kind == "information" else top
+    plot_letters(axes, heights, alphabet=alphabet, least=_INVISIBLE * (top - bottom))
+    axes.set(xlim=(0.5, motif.width + 0.5), ylim=(bottom, top))
+    axes.set_ylabel(_UNITS[kind])
+    if kind == "weights":
+        axes.axhline(0, color="0.3", linewidth=0.6)
+    else:
+        axes.set_yticks((0, 1, 2) if kind == "information" else (0, 0.5, 1))
     _number_positions(axes, motif.width)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _logo_heights(motif: Motif, kind: LogoKind) -> Values:
+    if kind == "weights":
+        return pwm(motif)
+    return ppm(motif) * (information_content(motif) if kind == "information" else 1.0)
 
 
 def _number_positions(axes: Axes, width: int) -> None:
@@ -118,7 +131,9 @@ def _number_positions(axes: Axes, width: int) -> None:
     axes.tick_params(axis="x", length=0)
 
 
-def plot_logo_pair(figure: Figure, motif: Motif, *, alphabet: str = "dna") -> None:
+def plot_logo_pair(
+    figure: Figure, motif: Motif, *, kind: LogoKind = "information", alphabet: str = "dna"
+) -> None:
     """Draw a motif above its reverse complement, under a title with what is known of it.
 
     RNA has one strand only, so its motif is drawn alone.
@@ -127,7 +142,7 @@ def plot_logo_pair(figure: Figure, motif: Motif, *, alphabet: str = "dna") -> No
     shown = strands if alphabet == "dna" else strands[:1]
     rows = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
     for axes, (label, strand) in zip(rows, shown, strict=True):
-        plot_logo(axes, strand, alphabet=alphabet)
+        plot_logo(axes, strand, kind=kind, alphabet=alphabet)
         if len(shown) > 1:
             axes.set_xlabel(label, fontsize=8)
     figure.suptitle(_logo_title(motif), fontsize=10, parse_math=False)
@@ -139,3 +154,30 @@ def _logo_title(motif: Motif) -> str:
     if not math.isnan(motif.importance):
         parts.append(f"importance {motif.importance:.3g}")
     return " · ".join(parts)
+
+
+def plot_alignment(
+    figure: Figure, motif: Motif, target: Motif, *, offset: int, alphabet: str = "dna"
+) -> None:
+    """Draw a known motif over another one, each position over the one that it is aligned with.
+
+    Parameters
+    ----------
+    figure
+        Where to draw.
+    motif
+        The motif below.
+    target
+        The motif above, already turned as it is aligned.
+    offset
+        Position of `motif` over which the first position of `target` stands.
+    alphabet
+        ``dna`` or ``rna``.
+    """
+    first, last = min(0, offset), max(motif.width, offset + target.width)
+    above, below = figure.subplots(2, 1)
+    for axes, drawn, start in ((above, target, offset), (below, motif, 0)):
+        plot_logo(axes, drawn, alphabet=alphabet)
+        axes.set_xlim(first - start + 0.5, last - start + 0.5)
+        title = f"{drawn.name} {drawn.alternate}".strip()
+        axes.set_title(title, fontsize=9, loc="left", parse_math=False)
