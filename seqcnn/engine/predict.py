@@ -19,6 +19,7 @@ from seqcnn.engine.backend import Backend, Logits
 from seqcnn.engine.check import check_device
 from seqcnn.engine.compiled_backend import CompiledBackend
 from seqcnn.engine.devices import count_threads
+from seqcnn.engine.gkm import GkmBackend
 from seqcnn.errors import ConfigError
 from seqcnn.genome import Haplotypes
 from seqcnn.modelfile import TrainedModel
@@ -80,7 +81,8 @@ class Engine:
         self, model: TrainedModel, *, device: "torch.device | str" = "cpu", threads: int = 0
     ) -> None:
         self.model, self.spec = model, model.spec
-        self.device = "cpu" if model.parts or model.spec.window else str(device)
+        on_cpu = model.parts or model.spec.window or GkmBackend.suits(model.spec)
+        self.device = "cpu" if on_cpu else str(device)
         self.threads = count_threads(threads)
         self._backend: Backend = self._choose_backend()
         self._centre = np.array(self.spec.centre or [0.0] * len(self.spec.tasks))
@@ -91,6 +93,8 @@ class Engine:
             from seqcnn.engine.collection import Collection
 
             return Collection(self.model.parts, self.threads, self._make_part)
+        if GkmBackend.suits(self.spec):
+            return GkmBackend(self.spec, self.model.members, self.threads)
         if self.spec.window:
             from seqcnn.engine.windowed import WindowedBackend
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from seqcnn.architectures.configs.gkm import GkmConfig
 from seqcnn.checkpoints import Checkpoints
 from seqcnn.engine.devices import count_threads, keep_freed_memory, use_precision
 from seqcnn.modelfile import ModelSpec
@@ -26,6 +27,7 @@ from seqcnn.training.config import (
     choose_steps,
 )
 from seqcnn.training.course import Advance, Course
+from seqcnn.training.gkm import train_gkm
 from seqcnn.training.groups import group_jobs
 
 __all__ = ["train_many", "train_members"]
@@ -146,6 +148,8 @@ def train_many(
     groups = group_jobs(settled, device, workers)
 
     def train(group: list[int], advance: Advance) -> list[TrainedNetwork]:
+        if isinstance(settled[group[0]].spec.config, GkmConfig):
+            return [train_gkm(settled[job], advance) for job in group]
         course = Course([settled[job] for job in group], device, strict=strict)
         if checkpoints:
             course.keep(checkpoints, f"network-{group[0]}+{len(group) - 1}")

@@ -12,6 +12,7 @@ from seqcnn.architectures.configs.chains import (
     RecurrentConfig,
     VGGConfig,
 )
+from seqcnn.architectures.configs.gkm import GkmConfig
 from seqcnn.architectures.configs.linked import DenseNetConfig, ResNetConfig
 from seqcnn.architectures.configs.parallel import InceptionConfig, OctaveConfig
 from seqcnn.architectures.configs.pooled import DeepBindConfig, MotifConfig
@@ -23,6 +24,7 @@ __all__ = ["ARCHITECTURES", "configure", "describe_architecture"]
 ARCHITECTURES: dict[str, type[NetworkConfig]] = {
     "deepbind": DeepBindConfig,
     "motif": MotifConfig,
+    "gkm": GkmConfig,
     "lenet": LeNetConfig,
     "alexnet": AlexNetConfig,
     "vgg": VGGConfig,
