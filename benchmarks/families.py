@@ -52,7 +52,7 @@ def main() -> None:
         for family in options.names or families():
             if options.again or data not in found.get(family, {}):
                 print(f"{family}, {data}", file=sys.stderr)
-                row = measure(family, source, work / "run", threads=options.threads)
+                row = measure(family, source, work / f"run-{family}", threads=options.threads)
                 found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
                 found.setdefault(family, {})[data] = row
                 found["machine"] = describe_machine()

@@ -56,6 +56,18 @@ class SequenceNetwork(nn.Module, ABC):
         """Say which columns of the features come from one detector alone: here none."""
         return []
 
+    def join_strands(self, forward: Tensor, reverse: Tensor) -> Tensor:
+        """Join the features of a sequence and of its reverse complement to those of both.
+
+        Which of them is called forward makes no difference, so that the logits are the same for
+        a sequence and its reverse complement: the two strands share all weights.
+
+        References
+        ----------
+        Shrikumar, Greenside & Kundaje 2017, doi:10.1101/103663
+        """
+        return torch.maximum(forward, reverse)
+
     @property
     def shortest(self) -> int:
         """Bases that a sequence must have at least."""

@@ -65,6 +65,13 @@ class DeepBind(SequenceNetwork):
             return highest
         return torch.stack([highest, self.activate(scores).mean(dim=2)], dim=2).flatten(1)
 
+    def join_strands(self, forward: Tensor, reverse: Tensor) -> Tensor:
+        """Keep the larger maxima, and the mean of the means beside them."""
+        joined = torch.maximum(forward, reverse)
+        if self.per_detector == 2:
+            joined[:, 1::2] = (forward[:, 1::2] + reverse[:, 1::2]) / 2
+        return joined
+
     def features_of(self, detector: int) -> list[int]:
         """Say which feature columns come from one detector."""
         first = detector * self.per_detector

@@ -49,6 +49,11 @@ class MotifNet(SequenceNetwork):
         highest, mean = self.activate(highest_scores(scores)), self.activate(scores).mean(dim=2)
         return torch.cat([highest, mean], dim=1)
 
+    def join_strands(self, forward: Tensor, reverse: Tensor) -> Tensor:
+        """Keep the larger maxima, and the mean of the means."""
+        highest, mean = zip(*(side.chunk(2, dim=1) for side in (forward, reverse)), strict=True)
+        return torch.cat([torch.maximum(*highest), (mean[0] + mean[1]) / 2], dim=1)
+
     def features_of(self, detector: int) -> list[int]:
         """Say which feature columns come from one detector."""
         return [detector, detector + self.config.detectors]

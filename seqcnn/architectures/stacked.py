@@ -121,6 +121,18 @@ class StackedNetwork(SequenceNetwork):
         at_positions = cast("nn.Sequential", self.head)[:-1]
         return cast("Tensor", at_positions(self.features(one_hot)))[:, :, 0]
 
+    def join_strands(self, forward: Tensor, reverse: Tensor) -> Tensor:
+        """Keep the mean of means, and of all else the larger; position by position, if there are."""
+        kind = self.layers[-1].kind
+        if kind == "global max and mean":
+            highest, mean = zip(*(side.chunk(2, 1) for side in (forward, reverse)), strict=True)
+            return torch.cat([torch.maximum(*highest), (mean[0] + mean[1]) / 2], dim=1)
+        if kind == "global mean":
+            return (forward + reverse) / 2
+        if not self.layers[-1].is_whole:
+            reverse = reverse.flip(3)
+        return torch.maximum(forward, reverse)
+
     def rows_at_once(self, length: int, device: torch.device) -> int:
         """Choose how many sequences of a length go through the network together."""
         cells = _CELLS_CUDA if device.type == "cuda" else _CELLS_CPU

@@ -58,8 +58,8 @@ class CompiledBackend:
 
     @staticmethod
     def suits(spec: ModelSpec) -> bool:
-        """Tell whether the networks of a model pool globally."""
-        return weight_shapes(spec.config, len(spec.tasks)) is not None
+        """Tell whether the networks of a model pool globally, each strand alone."""
+        return spec.strands != "shared" and weight_shapes(spec.config, len(spec.tasks)) is not None
 
     def predict(self, codes: Codes, advance: Advance) -> Logits:
         """Score codes (n, length): (members, n, tasks)."""

@@ -27,6 +27,11 @@ def combine_strands(forward: Tensor, reverse: Tensor, strands: str) -> Tensor:
 
 def strand_logits(network: SequenceNetwork, one_hot: Tensor, strands: str) -> Tensor:
     """Run (n, 4, length) through a network on the strands that a model uses: (n, tasks)."""
+    if strands == "shared":
+        both = torch.cat([one_hot, reverse_complement_one_hot(one_hot)])
+        joined = network.join_strands(*network.features(both).chunk(2))
+        shared: Tensor = network.head(joined)
+        return shared
     forward: Tensor = network(one_hot)
     if strands == "single":
         return forward

@@ -81,6 +81,10 @@ class TorchBackend:
         self.heads = [copy.deepcopy(network.head).double() for network in self.networks]
 
     @property
+    def _name(self) -> str:
+        return self.spec.architecture
+
+    @property
     def is_deep(self) -> bool:
         """Whether the networks have layers above their detectors that keep positions."""
         return isinstance(self.networks[0], StackedNetwork)
@@ -213,6 +217,8 @@ class TorchBackend:
     def weigh(self, features: Sequence[Tensor], *, member: int) -> Tensor:
         """Turn the features of each strand into logits (n, tasks) of one member."""
         with torch.inference_mode():
+            if self.spec.strands == "shared":
+                features = [self.networks[member].join_strands(*features)]
             logits: list[Tensor] = [self.heads[member](strand) for strand in features]
             if len(logits) == 1:
                 return logits[0]
@@ -246,7 +252,7 @@ class TorchBackend:
     @functools.cached_property
     def _pooled(self) -> list[TorchPooled]:
         """The members with global pooling, incrementally; none where they are deep."""
-        if not supports(self.networks[0]):
+        if not supports(self.networks[0]) or self.spec.strands == "shared":
             return []
         both = zip(self.networks, self.heads, strict=True)
         return [TorchPooled(network, head, self.spec.strands) for network, head in both]
@@ -254,6 +260,9 @@ class TorchBackend:
     @functools.cached_property
     def _strips(self) -> list[Strips]:
         """The members as what follows changes through their layers; none where nothing can."""
+        if self.spec.strands == "shared":
+            _log.info("%s: mutants in whole batches (weights shared by the strands)", self._name)
+            return []
         try:
             return [
                 Strips(network, head, unknown=self.spec.unknown)
@@ -261,7 +270,7 @@ class TorchBackend:
                 if isinstance(network, StackedNetwork)
             ]
         except TypeError as problem:  # a kind of layer that changes cannot be followed through
-            _log.info("%s: mutants in whole batches (%s)", self.spec.architecture, problem)
+            _log.info("%s: mutants in whole batches (%s)", self._name, problem)
             return []
 
 

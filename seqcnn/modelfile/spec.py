@@ -12,7 +12,7 @@ from seqcnn.metrics import TaskKind
 
 __all__ = ["ModelSpec", "is_name", "is_number"]
 
-_STRANDS = ("average", "max", "single")
+_STRANDS = ("average", "max", "shared", "single")
 _TRANSFORMS = ("none", "log2", "log2p1")
 _OVER_WINDOWS = ("max", "average")
 _FLANKS = ("unknown", "real")
@@ -46,7 +46,8 @@ class ModelSpec:
     length
         Bases of a window.
     strands
-        ``average`` (mean of both strands' logits), ``max`` (the larger), or ``single``.
+        ``average`` (mean of both strands' logits), ``max`` (the larger), ``shared`` (the weights
+        shared by both strands, whose features are joined before they are weighed), or ``single``.
     alphabet
         ``dna`` or ``rna``.
     centre, scale

@@ -29,6 +29,8 @@ LAST_LAYER = ("output", "output_bias")
 def shape_of(job: TrainingJob) -> BankShape | None:
     """Describe the network of a job, or give None if it cannot be trained as one of a bank."""
     spec = job.spec
+    if spec.strands == "shared":
+        return None
     if not job.config.trunk_rate:  # of a frozen trunk, the batch norms do not learn either
         return None
     return bank_shape(spec.config, tasks=len(spec.tasks), unknown=spec.unknown)
@@ -153,7 +155,7 @@ def _make_rules(seeded: Sequence[Seeded]) -> Rules:
     configs = [one.job.config for one in seeded]
     return Rules(
         weight_decays=np.array([config.weight_decay for config in configs], dtype=np.float64),
-        l1=np.array([config.l1 for config in configs], dtype=np.float64),
+        l1=np.array([(each.l1_of_detectors, each.l1) for each in configs], dtype=np.float64),
         clips=np.array([config.clip for config in configs], dtype=np.float64),
         kinds=np.array([OPTIMISERS.index(config.optimiser) for config in configs]),
         trunk_rates=np.array([config.trunk_rate for config in configs], dtype=np.float64),

@@ -124,11 +124,13 @@ class NetworkLearner:
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
-        pull_to_zero(self.optimiser, self.config.l1)
+        pull_to_zero(self.optimiser)
         self.optimiser.step()
         return torch.where(norm.isfinite(), loss.detach(), torch.nan)
 
     def _training_logits(self, one_hot: Tensor) -> Tensor:
+        if self.spec.strands == "shared":
+            return strand_logits(self.network, one_hot, "shared")
         if self.spec.strands != "max":
             logits: Tensor = self.network(one_hot)
             return logits
