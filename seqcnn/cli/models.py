@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from seqcnn.engine import Engine
     from seqcnn.modelfile import TrainedModel
 
-__all__ = ["choose_device", "make_engine", "model_option", "open_engine"]
+__all__ = ["choose_device", "make_engine", "model_option", "open_engine", "precision_option"]
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -21,13 +21,6 @@ _log = logging.getLogger("seqcnn.model")
 
 def model_option(command: Decorated) -> Decorated:
     """Add the options that say which model runs, and how exactly."""
-    rounding = click.option(
-        "--precision",
-        type=click.Choice(["float32", "tf32", "bf16"]),
-        default="float32",
-        show_default=True,
-        help="What a GPU multiplies in deep networks; less is faster and not as exact.",
-    )
     model = click.option(
         "-m",
         "--model",
@@ -36,7 +29,19 @@ def model_option(command: Decorated) -> Decorated:
         metavar="MODEL",
         help="A .safetensors file that `seqcnn train` wrote.",
     )
-    return model(rounding(command))
+    return model(precision_option(command))
+
+
+def precision_option(command: Decorated) -> Decorated:
+    """Add the option that says how exactly a GPU multiplies."""
+    rounding = click.option(
+        "--precision",
+        type=click.Choice(["float32", "tf32", "bf16"]),
+        default="float32",
+        show_default=True,
+        help="What a GPU multiplies in deep networks; less is faster and not as exact.",
+    )
+    return rounding(command)
 
 
 def choose_device(options: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ import logging
 import shlex
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,15 +28,22 @@ from seqcnn.cli.training_options import (
     read_training,
     split_options,
 )
+from seqcnn.cli.transfer_options import fine_tune, read_start, transfer_options
 
 if TYPE_CHECKING:
     from seqcnn.architectures import NetworkConfig
+    from seqcnn.checkpoints import Checkpoints
     from seqcnn.cli.run_directory import Run
+    from seqcnn.modelfile import ModelSpec, TrainedModel
     from seqcnn.sources import Source
+    from seqcnn.training import DivergenceError, TrainingConfig
 
 __all__ = ["command"]
 
 _log = logging.getLogger("seqcnn.train")
+
+_LAST_GOOD = "last-good.safetensors"
+"""In the partial folder: a model of the best weights of a training that broke."""
 
 
 @click.command(
@@ -48,65 +56,136 @@ _log = logging.getLogger("seqcnn.train")
 @split_options
 @model_options
 @optimiser_options
+@transfer_options
 @click.option("-o", "--output", type=OUTPUT, required=True, metavar="RUN/", help="Folder to make.")
+@click.option(
+    "--resume", is_flag=True, help="Go on where an interrupted run of the same command ended."
+)
 @common_options
 def command(**options: Any) -> None:
     """Train a motif CNN, and write a run directory.
 
     RUN/ holds model.safetensors, config.yaml (reruns the same), metrics.json, history.tsv,
     predictions.test.tsv.gz, report.html and train.log.
+
+    Until it is whole, all is in RUN.partial/. What Ctrl-C, SIGTERM (exit 143) or SIGUSR1 (exit
+    75) interrupts, --resume goes on with, as if nothing had been; so it does after a crash, from
+    the last checkpoint.
     """
-    from seqcnn.cli.run_directory import RUN_FILES, write_run_directory
-    from seqcnn.files import check_output, whole_directory
+    from seqcnn.checkpoints import resumable_directory
+    from seqcnn.cli.run_directory import write_run_directory
 
     output: Path = options["output"]
-    source = take_source(options)
-    config = read_network(options)  # a wrong field is told before anything slow
-    check_length(config, options["length"] or sys.maxsize)
-    held_out = (Path(options[name] or "") for name in ("validation", "test"))
-    inputs = [*source.files, *(path for path in held_out if path.is_file())]
-    check_output(output, force=options["force"], inputs=inputs, made=RUN_FILES)
+    job = _read_options(options)
     started = time.monotonic()
-    with whole_directory(output) as folder, log_to_file(folder / "train.log"):
-        run = _train(options, source, config, inputs)
-        write_run_directory(folder, run, seconds=time.monotonic() - started)
+    run, resume = _fingerprint(job), options["resume"]
+    with (
+        resumable_directory(output, run, resume=resume, clock=time.monotonic) as partial,
+        log_to_file(partial[0] / "train.log"),
+    ):
+        done = _train(job, *partial)
+        write_run_directory(partial[0], done, seconds=time.monotonic() - started)
     _log.info("%s: done in %.0f s", output, time.monotonic() - started)
 
 
-def _train(
-    options: dict[str, Any], source: "Source", config: "NetworkConfig", inputs: list[Path]
-) -> "Run":
+@dataclass(frozen=True)
+class _Job:
+    """What the options stand for."""
+
+    options: dict[str, Any]
+    source: "Source"
+    config: "NetworkConfig"
+    training: "TrainingConfig"
+    start: "TrainedModel | None"
+    inputs: list[Path]
+
+
+def _read_options(options: dict[str, Any]) -> _Job:
+    """Tell what is wrong with the options before anything slow."""
+    from seqcnn.checkpoints import PARTIAL_FILES
+    from seqcnn.cli.run_directory import RUN_FILES
+    from seqcnn.files import check_output
+    from seqcnn.linefiles import partial_path
+
+    source = take_source(options)
+    start = read_start(options)
+    config = read_network(options, start)
+    check_length(config, options["length"] or sys.maxsize)
+    training = fine_tune(read_training(options), options)
+    held_out = (Path(options[name] or "") for name in ("validation", "test"))
+    inputs = [*source.files, *(path for path in held_out if path.is_file())]
+    inputs += [options["init"]] if start else []
+    output = options["output"]
+    check_output(output, force=options["force"], inputs=inputs, made=RUN_FILES)
+    made = (*RUN_FILES, *PARTIAL_FILES, _LAST_GOOD)
+    check_output(partial_path(output), force=True, inputs=inputs, made=made)
+    return _Job(options, source, config, training, start, inputs)
+
+
+def _fingerprint(job: _Job) -> str:
+    """Digest all that decides on the run directory."""
+    from seqcnn.engine.devices import find_device
+    from seqcnn.scoring.journal import fingerprint
+
+    kind = find_device(job.options["device"]).partition(":")[0]
+    command = canonical_command(job.options)
+    settings = {"version": __version__, "command": command, "device": kind}
+    return fingerprint(settings, *(path for path in job.inputs if path.exists()))
+
+
+def _train(job: _Job, folder: Path, checkpoints: "Checkpoints") -> "Run":
     import torch
 
     from seqcnn.cli.run_directory import Run, log_split
     from seqcnn.engine.devices import describe_device
     from seqcnn.experiment import run_experiment
-    from seqcnn.training import choose_steps
+    from seqcnn.training import DivergenceError, choose_steps, standardise_targets, take_weights
 
     _log.info("seqcnn %s", __version__)
     _log.info("command: seqcnn %s", shlex.join(sys.argv[1:]))
+    options, training = job.options, job.training
     device = choose_device(options)
-    split, kind, transform = read_split(options, source)
+    split, kind, transform = read_split(options, job.source)
     log_split(split, kind)
-    spec = make_spec(options, config, split.train, kind, transform=transform)
-    training = read_training(options)
-    provenance = {
-        "version": __version__,
-        "command": canonical_command(options),
-        "inputs": digest_inputs(inputs),
-        "seed": options["seed"],
-    }
+    spec = make_spec(options, job.config, split.train, kind, transform=transform)
+    starts = take_weights(job.start, spec) if job.start else ()
     steps = training.steps or choose_steps(split, training.batch_size)
     with show_progress(
         "training", steps * training.members, unit="step", quiet=options["quiet"]
     ) as progress:
-        experiment = run_experiment(
-            split,
-            spec,
-            training,
-            provenance=provenance,
-            device=torch.device(device),
-            threads=options["threads"],
-            progress=progress,
-        )
+        try:
+            experiment = run_experiment(
+                split,
+                spec,
+                training,
+                starts=starts,
+                provenance=_provenance(job),
+                device=torch.device(device),
+                threads=options["threads"],
+                progress=progress,
+                checkpoints=checkpoints,
+            )
+        except DivergenceError as problem:
+            if problem.network.history:
+                _keep_last_good(problem, standardise_targets(spec, split.train), folder, job)
+                checkpoints.kept = True
+            raise
     return Run(experiment, split, options, describe_device(device))
+
+
+def _provenance(job: _Job) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        "command": canonical_command(job.options),
+        "inputs": digest_inputs(job.inputs),
+        "seed": job.options["seed"],
+    }
+
+
+def _keep_last_good(problem: "DivergenceError", spec: "ModelSpec", folder: Path, job: _Job) -> None:
+    """Write the best weights there were as a model, which ``--init`` can begin with."""
+    from seqcnn.modelfile import TrainedModel, write_model
+
+    model = TrainedModel(spec, (problem.network.weights,), provenance=_provenance(job))
+    write_model(model, folder / _LAST_GOOD)
+    problem.remedy += f"; the best weights before that are in {folder / _LAST_GOOD}"

@@ -1,17 +1,19 @@
 """The SPLIT, MODEL and OPTIMISER options of commands that train, and what they stand for."""
 
+import dataclasses
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from seqcnn.cli.models import precision_option
 from seqcnn.errors import ConfigError
 
 if TYPE_CHECKING:
     from seqcnn.architectures import NetworkConfig
     from seqcnn.datasets import LabelledSequences
     from seqcnn.metrics import TaskKind
-    from seqcnn.modelfile import ModelSpec
+    from seqcnn.modelfile import ModelSpec, TrainedModel
     from seqcnn.sources import Source
     from seqcnn.splits import Split
     from seqcnn.training import TrainingConfig
@@ -30,7 +32,7 @@ __all__ = [
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 _TASKS = click.Choice(["binary", "multilabel", "multiclass", "regression"])
-_STRANDS = click.Choice(["average", "max", "single"])
+_STRANDS = click.Choice(["average", "max", "shared", "single"])
 _HYPERPARAMETERS = (
     "steps",
     "batch_size",
@@ -39,6 +41,12 @@ _HYPERPARAMETERS = (
     "patience",
     "members",
     "seed",
+    "optimiser",
+    "schedule",
+    "momentum",
+    "l1",
+    "clip",
+    "precision",
 )
 
 
@@ -140,7 +148,7 @@ def optimiser_options(command: Decorated) -> Decorated:
             "--learning-rate",
             type=click.FloatRange(0, 10, min_open=True),
             metavar="RATE",
-            help="Highest rate of the one-cycle schedule. Default: the family's own (--arch-help).",
+            help="Highest rate of the schedule. Default: the family's own (--arch-help).",
         ),
         click.option(
             "--weight-decay",
@@ -148,7 +156,7 @@ def optimiser_options(command: Decorated) -> Decorated:
             default=1e-2,
             show_default=True,
             metavar="SHARE",
-            help="AdamW's pull of the weights towards zero.",
+            help="Pull of the weights towards zero by this share: AdamW's own, else L2.",
         ),
         click.option(
             "--patience",
@@ -158,12 +166,64 @@ def optimiser_options(command: Decorated) -> Decorated:
             metavar="N",
             help="Of 20 evaluations, those without improvement before training stops.",
         ),
+        click.option(
+            "--optimiser",
+            type=click.Choice(["adamw", "adam", "nesterov", "momentum", "sgd", "rmsprop"]),
+            default="adamw",
+            show_default=True,
+            help="What a step does with the gradient; the last four have no moments of Adam's.",
+        ),
+        click.option(
+            "--schedule",
+            default="one-cycle",
+            show_default=True,
+            metavar="NAME[:NUMBER]",
+            help="How the rate goes: one-cycle, constant, inverse:DECAY, exponential:FACTOR (an"
+            " epoch), root:K, staircase:FACTOR:EPOCHS, cosine, plateau:FACTOR:EVALUATIONS.",
+        ),
+        click.option(
+            "--momentum",
+            type=click.FloatRange(0, 1, max_open=True),
+            metavar="SHARE",
+            help="Default: 0.9; with one-cycle, always 0.85 to 0.95, against the rate.",
+        ),
+        click.option(
+            "--l1",
+            type=click.FloatRange(0, 10),
+            default=0.0,
+            metavar="NUMBER",
+            help="Pull of the weights towards zero by this times their sign.",
+        ),
+        click.option(
+            "--clip",
+            type=click.FloatRange(0, min_open=True),
+            default=5.0,
+            show_default=True,
+            metavar="NORM",
+            help="Largest norm of the gradient; a longer one is shortened to it.",
+        ),
+        click.option(
+            "--augment",
+            default="",
+            metavar="CHANGE=NUMBER,...",
+            help="Change training sequences anew each time: shift, insertion, deletion, inversion"
+            " (bases, at most), mutation (chance of a base), and clean=0.2, the share of the steps"
+            " at the end without.",
+        ),
+        precision_option,
     ]
     return _add(command, options)
 
 
-def read_network(options: dict[str, Any]) -> "NetworkConfig":
+def read_network(options: dict[str, Any], start: "TrainedModel | None" = None) -> "NetworkConfig":
     """Make the network's configuration of ``--arch`` and ``--set``.
+
+    Parameters
+    ----------
+    options
+        Of the command.
+    start
+        A model whose configuration stands where ``--set`` says nothing.
 
     Raises
     ------
@@ -172,7 +232,9 @@ def read_network(options: dict[str, Any]) -> "NetworkConfig":
     """
     from seqcnn.architectures import configure
 
-    settings = {}
+    settings: dict[str, Any] = {}
+    if start and start.spec.architecture == options["arch"]:
+        settings = dataclasses.asdict(start.spec.config)
     for setting in options["settings"]:
         field, equals, value = setting.partition("=")
         if not equals:
@@ -211,9 +273,10 @@ def _transform(options: dict[str, Any], kind: "TaskKind", split: "Split") -> str
 def read_training(options: dict[str, Any]) -> "TrainingConfig":
     """Make the training's configuration of the OPTIMISER options."""
     from seqcnn.architectures import ARCHITECTURES
-    from seqcnn.training import TrainingConfig
+    from seqcnn.training import TrainingConfig, read_augmentation
 
     values = {name: options[name] for name in _HYPERPARAMETERS}
+    values["augment"] = read_augmentation(options["augment"])
     if values["learning_rate"] is None:
         values["learning_rate"] = ARCHITECTURES[options["arch"]].learning_rate
     return TrainingConfig(**values)

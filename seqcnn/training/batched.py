@@ -16,7 +16,7 @@ from seqcnn.dna import Codes
 from seqcnn.engine.bank import BankShape, bank_logits, keep_features, read_row, write_row
 from seqcnn.engine.strands import combine_strands, expand_one_hot
 from seqcnn.training.compiled import LAST_LAYER, draw_keys
-from seqcnn.training.config import Weights
+from seqcnn.training.config import TrainingConfig, Weights
 from seqcnn.training.learner import Arrays, Seeded, Steps, copy_weights
 from seqcnn.training.losses import sum_losses
 from seqcnn.training.recording import Step, record
@@ -46,8 +46,7 @@ class BatchedLearner:
         self.first, self.second = torch.zeros_like(self.rows), torch.zeros_like(self.rows)
         self.decays = self._tensor(shape.decays()) * self._column([c.weight_decay for c in configs])
         self.clips = self._column([config.clip for config in configs])
-        self.l1 = self._tensor(shape.decays()) * self._column([c.l1 for c in configs])
-        self.shrinking = any(config.l1 for config in configs)
+        self.l1 = self._l1_of(configs)
         self.kinds = {
             kind: self._column([config.optimiser == kind for config in configs]) > 0
             for kind in dict.fromkeys(config.optimiser for config in configs)
@@ -66,6 +65,18 @@ class BatchedLearner:
 
     def _column(self, values: Sequence[float]) -> Tensor:
         return self._tensor(np.array(values, dtype=np.float32)[:, None])
+
+    def _l1_of(self, configs: Sequence[TrainingConfig]) -> Tensor | None:
+        """Give the L1 of each parameter (networks, parameters)."""
+        if not any(config.l1 or config.l1_of_detectors for config in configs):
+            return None
+        detectors = math.prod(self.shape.sections["detectors"])
+        own = np.repeat(
+            np.array([(each.l1_of_detectors, each.l1) for each in configs], dtype=np.float32),
+            [detectors, self.rows.shape[1] - detectors],
+            axis=1,
+        )
+        return self._tensor(own * self.shape.decays())
 
     def _spread(self, trunk_rates: Sequence[float]) -> Tensor | float:
         """Give the share of the rate that each parameter learns with (networks, parameters)."""
@@ -129,7 +140,7 @@ class BatchedLearner:
         norm = gradient.norm(dim=1, keepdim=True)
         self.active &= loss[:, None].isfinite() & norm.isfinite()
         slope = gradient * (self.clips / (norm + 1e-6)).clamp(max=1)
-        if self.shrinking:
+        if self.l1 is not None:
             slope = slope + self.l1 * self.rows.sign()
         held = (self.rows, self.first, self.second)
         made: list[Tensor] = list(held)

@@ -69,6 +69,8 @@ class TrainingConfig:
         How the rate goes; see `seqcnn.training.schedules.read_schedule`.
     l1
         What the gradient of matrices has besides: this times the sign of each weight.
+    detector_l1
+        The same for the detectors; None: as `l1`.
     trunk_rate
         Rate of all layers but the last, as a share of the rate; 0 leaves them, and the running
         statistics of batch norms, as they are.
@@ -93,6 +95,7 @@ class TrainingConfig:
     momentum: float | None = None
     schedule: str = "one-cycle"
     l1: float = 0.0
+    detector_l1: float | None = None
     trunk_rate: float = 1.0
     augment: Augmentation = field(default_factory=Augmentation)
     precision: str = "float32"
@@ -106,6 +109,11 @@ class TrainingConfig:
             remedy = "choose nesterov or momentum, or leave the momentum out"
             raise ConfigError("momentum", f"{self.optimiser} has none", remedy=remedy)
         read_schedule(self.schedule)
+
+    @property
+    def l1_of_detectors(self) -> float:
+        """L1 of the detectors, whether it is their own or that of all."""
+        return self.l1 if self.detector_l1 is None else self.detector_l1
 
     @property
     def first_momentum(self) -> float:

@@ -19,25 +19,23 @@ def make_optimiser(
 ) -> torch.optim.Optimizer:
     """Make the optimiser of a network; what is frozen is not among its parameters.
 
-    Each group has the ``share`` of the rate that it learns with, and says whether its parameters
-    are `matrices`, which decay.
+    Each group has the ``share`` of the rate that it learns with, and its ``l1``.
     """
     last = last_layer(network)
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    groups: dict[tuple[float, float, float], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         share = 1.0 if name.startswith(last) else config.trunk_rate
         parameter.requires_grad_(share > 0)
+        decay, l1 = 0.0, 0.0
+        if parameter.ndim > 1:
+            decay = config.weight_decay
+            l1 = config.l1_of_detectors if parameter is network.detectors else config.l1
         if share > 0:
-            groups.setdefault((share, parameter.ndim > 1), []).append(parameter)
+            groups.setdefault((share, decay, l1), []).append(parameter)
     return _choose(
         [
-            {
-                "params": parameters,
-                "weight_decay": config.weight_decay if matrices else 0.0,
-                "share": share,
-                "matrices": matrices,
-            }
-            for (share, matrices), parameters in groups.items()
+            {"params": parameters, "share": share, "weight_decay": decay, "l1": l1}
+            for (share, decay, l1), parameters in groups.items()
         ],
         config,
         fused=device.type in {"cpu", "cuda"},
@@ -69,16 +67,15 @@ def set_pace(optimiser: torch.optim.Optimizer, rate: float, momentum: float) -> 
 
 
 @torch.no_grad()
-def pull_to_zero(optimiser: torch.optim.Optimizer, l1: float) -> None:
-    """Add the gradient of the sum of absolute weights, times `l1`, to those of matrices."""
-    if not l1:
-        return
+def pull_to_zero(optimiser: torch.optim.Optimizer) -> None:
+    """Add the gradient of the sum of absolute weights, times the L1 of each group."""
     for group in optimiser.param_groups:
-        if group["matrices"]:
-            for parameter in group["params"]:
-                slope: Tensor | None = parameter.grad
-                if slope is not None:
-                    slope.add_(parameter.sign(), alpha=l1)
+        if not group["l1"]:
+            continue
+        for parameter in group["params"]:
+            slope: Tensor | None = parameter.grad
+            if slope is not None:
+                slope.add_(parameter.sign(), alpha=group["l1"])
 
 
 def set_mode(network: SequenceNetwork, config: TrainingConfig) -> None:
