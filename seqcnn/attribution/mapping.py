@@ -27,7 +27,7 @@ from seqcnn.dna import UNKNOWN, Codes
 from seqcnn.engine import Engine
 from seqcnn.genome import Genome, Haplotypes, Interval, gather_windows, window_bounds
 
-__all__ = ["map_region", "map_sequences", "mutate_whole"]
+__all__ = ["map_region", "map_sequences", "map_windows", "mutate_whole"]
 
 Values = NDArray[np.float64]
 Progress = Callable[[int], object]
@@ -167,3 +167,16 @@ def _place_base(places: NDArray[np.int64], length: int, base: int) -> Haplotypes
     letters = np.full(number, base, dtype=np.uint8)
     removed = np.ones(number, dtype=np.int64)
     return Haplotypes(places - length // 2, places, removed, letters, np.arange(number + 1))
+
+
+def map_windows(engine: Engine, windows: Codes) -> Values:
+    """Give what each base of windows (n, length) does for the output: (n, length, tasks).
+
+    `MutationMap.effects` says what that is.
+    """
+    logits, unchanged = mutate_whole(engine, windows)
+    deltas = logits - unchanged[:, :, None]
+    own = windows[..., None] == np.arange(4)
+    effects = -np.where(own[..., None], 0, deltas).sum(axis=2) / 3
+    effects[windows >= UNKNOWN] = 0
+    return np.asarray(effects)

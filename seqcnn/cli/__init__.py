@@ -50,6 +50,7 @@ class _LazyGroup(ExampleHelp, click.Group):
         "top": "top",
         "overview": "overview",
         "fdr": "fdr",
+        "scan": "scan",
         "mutation-map": "mutation_map",
         "export-logos": "export_logos",
         "import-deepbind": "import_deepbind",

@@ -1,10 +1,11 @@
 """The folder that ``mutation-map`` fills: a table, pictures, pages, tracks."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
+
+from seqcnn.cli.tasks import plain_name
 
 if TYPE_CHECKING:
     from seqcnn.attribution import Gate, MotifHit, MutationMap
@@ -16,7 +17,6 @@ __all__ = ["MapFolder", "earlier_output"]
 _TABLE, _SKIPPED = "map.tsv", "skipped.tsv"
 _SUFFIXES = {".svg", ".png", ".html", ".bw"}
 _LONGEST_PICTURE = 2_000
-_LONGEST_NAME = 80
 _LABELS = ("reference", "alternative")
 
 Hits = Mapping[str, "Sequence[MotifHit]"]
@@ -79,7 +79,7 @@ class MapFolder:
             for each in chosen:
                 self._write_rows(each)
             if is_drawn:
-                self._draw(chosen, f"{name}.{_plain(task)}" if self._tasks[1:] else name, title)
+                self._draw(chosen, f"{name}.{plain_name(task)}" if self._tasks[1:] else name, title)
 
     def skip(self, alleles: "AlleleTable") -> None:
         """Note the alleles of a table that have no map."""
@@ -111,7 +111,7 @@ class MapFolder:
         rank = {name: i for i, name in enumerate(order_contigs(contigs))}
         ordered = sorted(maps, key=lambda m: (rank[m.contig or ""], int(m.places[0])))
         for task in self._tasks:
-            name = f"effect.{_plain(task)}.bw" if self._tasks[1:] else "effect.bw"
+            name = f"effect.{plain_name(task)}.bw" if self._tasks[1:] else "effect.bw"
             last = ("", 0)
             with open_track(self._folder / name, contigs) as track:
                 for each in ordered:
@@ -135,7 +135,7 @@ class MapFolder:
         return ", ".join(f"{count} {reason}" for reason, count in sorted(self._reasons.items()))
 
     def _choose_name(self, name: str) -> str:
-        plain = _plain(name)
+        plain = plain_name(name)
         self._files[plain] += 1
         number = self._files[plain]
         return plain if number == 1 else f"{plain}-{number}"
@@ -184,9 +184,3 @@ class MapFolder:
 
 
 _BYTES = "surrogateescape"
-
-
-def _plain(name: str) -> str:
-    """Turn a name into one that any file can have."""
-    plain = re.sub(r"[^A-Za-z0-9.+=-]+", "_", name).lstrip(".") or "map"
-    return plain if len(plain) <= _LONGEST_NAME else plain[:_LONGEST_NAME]

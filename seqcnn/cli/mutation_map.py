@@ -12,6 +12,7 @@ from seqcnn.cli.map_folder import MapFolder, earlier_output
 from seqcnn.cli.models import model_option, open_engine
 from seqcnn.cli.options import INPUT, OUTPUT, common_options
 from seqcnn.cli.progress import show_progress
+from seqcnn.cli.tasks import choose_tasks, task_option
 from seqcnn.errors import ConfigError, FastaError, VcfError
 
 if TYPE_CHECKING:
@@ -49,9 +50,7 @@ Options = dict[str, Any]
 )
 @click.option("--sequences", type=INPUT, metavar="FA", help="Map each of these sequences.")
 @click.option("--vcf", type=INPUT, metavar="VCF", help="Map the windows of each allele.")
-@click.option(
-    "--task", "tasks", multiple=True, metavar="NAME", help="Only this task; may be repeated."
-)
+@task_option
 @click.option(
     "--gate",
     type=click.Choice(["none", "indicator", "product"]),
@@ -93,7 +92,7 @@ def command(**options: Any) -> None:
     check_output(output, force=options["force"], inputs=inputs, made=earlier_output(output))
     motifs = _read_motifs(options)
     engine = open_engine(options)
-    tasks = _choose_tasks(engine, options)
+    tasks = [engine.spec.tasks[i] for i in choose_tasks(engine.spec, options)]
     motifs = motifs if options["motifs"] else list(engine.model.motifs)
     with contextlib.ExitStack() as stack:
         genome = _open_genome(options, stack)
@@ -132,15 +131,6 @@ def _read_motifs(options: Options) -> "list[Motif]":
     from seqcnn.motifs import read_meme
 
     return read_meme(options["motifs"])
-
-
-def _choose_tasks(engine: "Engine", options: Options) -> list[str]:
-    tasks = engine.spec.tasks
-    for name in options["tasks"]:
-        if name not in tasks:
-            some = ", ".join(tasks[:5]) + (", ..." if len(tasks) > 5 else "")
-            raise ConfigError(f"--task {name}", "the model has no such task", expected=some)
-    return [task for task in tasks if task in options["tasks"]] or list(tasks)
 
 
 def _open_genome(options: Options, stack: contextlib.ExitStack) -> "Genome | None":
