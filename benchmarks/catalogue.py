@@ -3,6 +3,7 @@
 from typing import Any
 
 from benchmarks.measuring import Benchmark, Peer, Sizes
+from benchmarks.originals import MODELS, prepare_originals
 from benchmarks.preparations import (
     DEEPBIND,
     MB,
@@ -294,6 +295,43 @@ def _candidates() -> Benchmark:
     )
 
 
+def _originals(name: str, how: str, subject: str, peer: Peer) -> Benchmark:
+    side = "benchmarks.sides.originals"
+    return Benchmark(
+        name,
+        f"{MODELS} imported models of DeepBind's ChIP-seq shapes, 10,000 x 101 bp, {how}",
+        "model-sequences",
+        prepare_originals,
+        Peer("seqcnn, all models as one", f"{side}:{subject}", **_same(MODELS, MODELS)),
+        (peer,),
+    )
+
+
+_ORIGINALS = (
+    _originals(
+        "originals",
+        "the whole process",
+        "Process",
+        Peer(
+            "a command for each model",
+            "benchmarks.sides.originals:Commands",
+            **_same(12, 2),
+            aim=10,
+        ),
+    ),
+    _originals(
+        "originals-process",
+        "in one process",
+        "Together",
+        Peer(
+            "one model after the other",
+            "benchmarks.sides.originals:OneByOne",
+            **_same(MODELS, 2),
+            aim=2,
+        ),
+    ),
+)
+
 # --- all ---------------------------------------------------------------------------------------
 
 BENCHMARKS: tuple[Benchmark, ...] = (
@@ -331,6 +369,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     ),
     _SCAN,
     *_VARIANTS,
+    *_ORIGINALS,
     _candidates(),
     _training("training", "max"),
     _training("training-single", "single"),
