@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,22 +24,31 @@ __all__ = [
     "Run",
     "log_metrics",
     "log_split",
+    "write_errors",
     "write_json",
+    "write_page",
     "write_run_directory",
     "write_test_predictions",
 ]
 
 _log = logging.getLogger("seqcnn.run")
 
-EVALUATION_FILES = ("metrics.json", "predictions.test.tsv.gz")
+EVALUATION_FILES = (
+    "metrics.json",
+    "predictions.test.tsv.gz",
+    "errors.test.tsv",
+    "report.html",
+)
 RUN_FILES = (
     *EVALUATION_FILES,
     "model.safetensors",
     "config.yaml",
     "history.tsv",
-    "report.html",
     "train.log",
 )
+
+
+_DIAGNOSES_TOLD = 3
 
 
 @dataclass(frozen=True)
@@ -54,16 +63,21 @@ class Run:
 
 def log_split(split: "Split", kind: "TaskKind") -> None:
     """Say how many rows each side has."""
-    for name in ("train", "validation", "test"):
+    for name in ("train", "train_dev", "validation", "test"):
         data = getattr(split, name)
+        if data is None:
+            continue
         positive = int(data.positive.sum())
         extra = (
             f", fresh shuffles each epoch: {split.shuffles * positive}"
             if (name == "train" and split.shuffles)
             else ""
         )
-        labels = "" if kind == "regression" else f", {positive} positive"
-        _log.info("%s: %d sequences%s%s", name, len(data), labels, extra)
+        labels = "" if kind in ("regression", "multiclass") else f", {positive} positive"
+        if kind == "multiclass":
+            own = zip(data.tasks, (data.targets > 0.5).sum(axis=0), strict=True)
+            labels = ": " + ", ".join(f"{number} {task}" for task, number in own)[:200]
+        _log.info("%s: %d sequences%s%s", name.replace("_", "-"), len(data), labels, extra)
 
 
 def log_metrics(metrics: Mapping[str, Any]) -> None:
@@ -76,6 +90,8 @@ def log_metrics(metrics: Mapping[str, Any]) -> None:
             for name, baseline in metrics["baselines"].items()
         )
         _log.info("test %s: %s %s; %s", task, key.upper() if key == "auroc" else key, own, others)
+    if "classes" in metrics:
+        _log.info("test: accuracy %s", _estimate(metrics["classes"]["accuracy"]))
 
 
 def _estimate(values: Mapping[str, float | None]) -> str:
@@ -95,16 +111,30 @@ def write_run_directory(folder: Path, run: Run, *, seconds: float) -> None:
     model = run.experiment.model
     write_model(model, folder / "model.safetensors")
     _write_config(folder / "config.yaml", run.options)
-    metrics = {**model.metrics, "seconds": round(seconds, 1), "device": run.device}
+    metrics = {**run.experiment.metrics, "seconds": round(seconds, 1), "device": run.device}
     write_json(folder / "metrics.json", metrics)
     with open_table(folder / "history.tsv") as handle:
         history = run.experiment.history
         write_rows(handle, list(history[0]), (list(row.values()) for row in history))
     write_test_predictions(folder, run.split.test, run.experiment.predictions, model.spec)
-    page = render_report(build_report(run, metrics))
-    # The name of a file need not be text.
-    (folder / "report.html").write_text(page, encoding="utf-8", errors="backslashreplace")
+    report = build_report(run, metrics)
+    write_errors(folder, report.errors)
+    write_page(folder / "report.html", render_report(report))
     log_metrics(metrics)
+    for task, diagnosis in list(run.experiment.diagnosis.items())[:_DIAGNOSES_TOLD]:
+        _log.info("%s: %s", task, diagnosis.words)
+
+
+def write_page(path: Path, page: str) -> None:
+    """Write a page. What it names need not be text."""
+    path.write_text(page, encoding="utf-8", errors="backslashreplace")
+
+
+def write_errors(folder: Path, errors: Sequence[Mapping[str, Any]]) -> None:
+    """Write errors.test.tsv, the sequences that the model is most wrong about."""
+    columns = list(errors[0]) if errors else ["task", "kind", "name"]
+    with open_table(folder / "errors.test.tsv") as handle:
+        write_rows(handle, columns, (list(row.values()) for row in errors))
 
 
 def write_test_predictions(

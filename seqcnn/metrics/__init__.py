@@ -20,7 +20,7 @@ from seqcnn.metrics.calibration import (
     reliability_curve,
 )
 from seqcnn.metrics.classes import class_logits, evaluate_classes, measure_classes, softmax
-from seqcnn.metrics.curves import precision_recall_curve, roc_curve
+from seqcnn.metrics.curves import curve_bands, precision_recall_curve, roc_curve
 from seqcnn.metrics.evaluation import TaskKind, evaluate_tasks
 from seqcnn.metrics.regression import evaluate_regression, measure_regression, pearson, spearman
 from seqcnn.metrics.resampling import Estimate
@@ -33,6 +33,7 @@ __all__ = [
     "auroc",
     "choose_threshold",
     "class_logits",
+    "curve_bands",
     "evaluate_binary",
     "evaluate_classes",
     "evaluate_regression",

@@ -3,7 +3,23 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["METRIC_NAMES", "format_estimate", "primary_metric", "summarise", "warn"]
+__all__ = [
+    "METRIC_NAMES",
+    "SIDE_NAMES",
+    "format_estimate",
+    "primary_metric",
+    "summarise",
+    "tell_diagnosis",
+    "warn",
+]
+
+SIDE_NAMES = {
+    "train": "Training",
+    "train_dev": "Train-dev",
+    "validation": "Validation",
+    "test": "Test",
+}
+"""Sides of the data by their keys, in the order in which they are shown."""
 
 METRIC_NAMES = {
     "auroc": "AUROC",
@@ -26,6 +42,8 @@ _WIDE = 0.1
 
 _CLOSE = 0.02
 """How far a baseline must stay below the model's interval not to be called close."""
+
+_TOLD_ONE_BY_ONE = 3
 
 _OVERFITTED = 0.1
 """Difference between training and test data from which on it is worth a word."""
@@ -50,15 +68,42 @@ def format_estimate(estimate: Mapping[str, float | None] | None) -> str:
     return f"{words} ({low:.3f} to {high:.3f})"
 
 
-def summarise(metrics: Metrics, counts: Counts, config: Mapping[str, object]) -> str:
+def summarise(
+    metrics: Metrics, counts: Counts, config: Mapping[str, object], *, trained: bool = True
+) -> str:
     """Tell in one paragraph what was trained on what, how good it is, and beside what."""
-    sentences = [_tell_training(metrics["test"], counts, config)]
+    if trained:
+        sentences = [_tell_training(metrics["test"], counts, config)]
+    else:
+        sentences = [f"A trained model was measured on {_tell_side(counts.get('test', {}))}."]
+    if (accuracy := metrics.get("classes", {}).get("accuracy")) is not None:
+        sentences.append(
+            f"It calls the right one of {len(metrics['test'])} classes for "
+            f"{format_estimate(accuracy)} of the test sequences."
+        )
     known = {task: values for task, values in _chief(metrics["test"]).items() if values}
     if len(known) == 1:
         sentences += _tell_one(metrics, *known.items())
     elif known:
         sentences += _tell_many(metrics, known)
     return " ".join(sentences)
+
+
+def tell_diagnosis(diagnosis: Mapping[str, Any]) -> list[str]:
+    """Say in words what costs most: bias, variance or mismatch; of many tasks, how often which."""
+    if len(diagnosis) <= _TOLD_ONE_BY_ONE:
+        several = len(diagnosis) > 1
+        return [
+            f"{task}: {one['words']}" if several else one["words"]
+            for task, one in diagnosis.items()
+        ]
+    verdicts = [one["verdict"] for one in diagnosis.values()]
+    counts = {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)}
+    told = ", ".join(
+        f"{'no gap' if verdict == 'none' else verdict} in {number}"
+        for verdict, number in sorted(counts.items(), key=lambda item: -item[1])
+    )
+    return [f"Of {len(verdicts)} tasks, what costs most is {told}; each task's gaps are below."]
 
 
 def warn(metrics: Metrics, counts: Counts) -> list[str]:
