@@ -395,7 +395,7 @@ def test_steps_are_those_of_the_plain_loop(
         steps=30, batch_size=32, evaluations=3, optimiser=optimiser, clip=0.5,
         learning_rate=5e-4 if optimiser == "rmsprop" else 5e-3,
         l1=1e-4 if strands == "max" else 0.0, trunk_rate=0.5 if strands == "max" else 1.0,
-        detector_l1=1e-3 if strands == "max" else None,
+        detector_l1=1e-3 if strands == "max" else None, l1_start=12,
     )  # fmt: skip
     spec = make_model(architecture, length=30, values=values, strands=strands).spec
     (fast,), history = train_members(split, spec, config, device=CPU, threads=1)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from seqcnn.cli.members import MEMBERS, count_members
 from seqcnn.cli.models import precision_option
 from seqcnn.errors import ConfigError
 
@@ -40,11 +41,14 @@ _HYPERPARAMETERS = (
     "weight_decay",
     "patience",
     "members",
+    "keep",
     "seed",
     "optimiser",
     "schedule",
     "momentum",
     "l1",
+    "detector_l1",
+    "l1_start",
     "clip",
     "precision",
 )
@@ -116,11 +120,16 @@ def model_options(command: Decorated) -> Decorated:
         click.option("--strands", type=_STRANDS, help="Default: the family's own; single for RNA."),
         click.option(
             "--members",
-            type=click.IntRange(1, 100),
-            default=1,
+            type=MEMBERS,
+            metavar="N|FAMILY:N,...",
+            help="Networks of the ensemble, of --arch or of several families. Default: 1.",
+        ),
+        click.option(
+            "--keep",
+            type=click.Choice(["all", "best"]),
+            default="all",
             show_default=True,
-            metavar="N",
-            help="Networks of the ensemble.",
+            help="Of the networks trained: all as an ensemble, or the best on validation data.",
         ),
     ]
     return _add(command, options)
@@ -193,6 +202,19 @@ def optimiser_options(command: Decorated) -> Decorated:
             default=0.0,
             metavar="NUMBER",
             help="Pull of the weights towards zero by this times their sign.",
+        ),
+        click.option(
+            "--detector-l1",
+            type=click.FloatRange(0, 10),
+            metavar="NUMBER",
+            help="The same for the detectors. Default: as --l1.",
+        ),
+        click.option(
+            "--l1-start",
+            type=click.IntRange(0),
+            default=0,
+            metavar="N",
+            help="Steps before they begin to pull.",
         ),
         click.option(
             "--clip",
@@ -276,6 +298,7 @@ def read_training(options: dict[str, Any]) -> "TrainingConfig":
     from seqcnn.training import TrainingConfig, read_augmentation
 
     values = {name: options[name] for name in _HYPERPARAMETERS}
+    values["members"] = count_members(options)
     values["augment"] = read_augmentation(options["augment"])
     if values["learning_rate"] is None:
         values["learning_rate"] = ARCHITECTURES[options["arch"]].learning_rate

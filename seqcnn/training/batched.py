@@ -47,6 +47,7 @@ class BatchedLearner:
         self.decays = self._tensor(shape.decays()) * self._column([c.weight_decay for c in configs])
         self.clips = self._column([config.clip for config in configs])
         self.l1 = self._l1_of(configs)
+        self.l1_starts = self._column([config.l1_start for config in configs])
         self.kinds = {
             kind: self._column([config.optimiser == kind for config in configs]) > 0
             for kind in dict.fromkeys(config.optimiser for config in configs)
@@ -141,7 +142,7 @@ class BatchedLearner:
         self.active &= loss[:, None].isfinite() & norm.isfinite()
         slope = gradient * (self.clips / (norm + 1e-6)).clamp(max=1)
         if self.l1 is not None:
-            slope = slope + self.l1 * self.rows.sign()
+            slope = slope + self.l1 * (self.done > self.l1_starts) * self.rows.sign()
         held = (self.rows, self.first, self.second)
         made: list[Tensor] = list(held)
         for kind, chosen in self.kinds.items():

@@ -156,6 +156,7 @@ def _make_rules(seeded: Sequence[Seeded]) -> Rules:
     return Rules(
         weight_decays=np.array([config.weight_decay for config in configs], dtype=np.float64),
         l1=np.array([(each.l1_of_detectors, each.l1) for each in configs], dtype=np.float64),
+        l1_starts=np.array([config.l1_start for config in configs]),
         clips=np.array([config.clip for config in configs], dtype=np.float64),
         kinds=np.array([OPTIMISERS.index(config.optimiser) for config in configs]),
         trunk_rates=np.array([config.trunk_rate for config in configs], dtype=np.float64),

@@ -58,6 +58,8 @@ class TrainingConfig:
         Evaluations without improvement after which training stops.
     members
         Networks of the ensemble.
+    keep
+        ``all`` members, or the ``best``: that with the lowest validation loss.
     seed
         Seed of weights, batches, shuffles and dropout; member i has a stream of its own.
     optimiser
@@ -71,6 +73,8 @@ class TrainingConfig:
         What the gradient of matrices has besides: this times the sign of each weight.
     detector_l1
         The same for the detectors; None: as `l1`.
+    l1_start
+        Steps before L1 begins to pull.
     trunk_rate
         Rate of all layers but the last, as a share of the rate; 0 leaves them, and the running
         statistics of batch norms, as they are.
@@ -90,12 +94,14 @@ class TrainingConfig:
     evaluations: int = 20
     patience: int = 10
     members: int = 1
+    keep: str = "all"
     seed: int = 0
     optimiser: str = "adamw"
     momentum: float | None = None
     schedule: str = "one-cycle"
     l1: float = 0.0
     detector_l1: float | None = None
+    l1_start: int = 0
     trunk_rate: float = 1.0
     augment: Augmentation = field(default_factory=Augmentation)
     precision: str = "float32"

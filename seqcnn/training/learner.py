@@ -103,6 +103,7 @@ class NetworkLearner:
         self.network = seeded.network.to(device)
         seed_dropout(self.network, self.draws)
         self.optimiser = make_optimiser(self.network, self.config, device)
+        self.done = 0
 
     def learn(self, steps: Steps) -> Doubles:
         """See `Learner`."""
@@ -124,7 +125,9 @@ class NetworkLearner:
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
-        pull_to_zero(self.optimiser)
+        self.done += 1
+        if self.done > self.config.l1_start:
+            pull_to_zero(self.optimiser)
         self.optimiser.step()
         return torch.where(norm.isfinite(), loss.detach(), torch.nan)
 
@@ -175,11 +178,15 @@ class NetworkLearner:
         for number, values in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{number}.{name}": each for name, each in values.items()}
         tensors["draws"] = self.draws.get_state()
-        return {name: tensor.cpu().numpy().copy() for name, tensor in tensors.items()}
+        arrays = {name: tensor.cpu().numpy().copy() for name, tensor in tensors.items()}
+        return arrays | {"done": np.array(self.done)}
 
     def restore(self, arrays: Arrays) -> None:
         """See `Learner`."""
-        tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+        self.done = int(arrays["done"])
+        tensors = {
+            name: torch.from_numpy(each.copy()) for name, each in arrays.items() if name != "done"
+        }
         self.draws.set_state(tensors.pop("draws"))
         network, optimiser = {}, self.optimiser.state_dict()
         for name, tensor in tensors.items():

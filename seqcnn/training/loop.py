@@ -68,7 +68,7 @@ def train_members(  # noqa: PLR0913
     Returns
     -------
     tuple
-        Weights of each member, and the history of all.
+        Weights of each member that is kept, and the history of all.
 
     Raises
     ------
@@ -96,6 +96,8 @@ def train_members(  # noqa: PLR0913
         checkpoints=checkpoints,
     )
     history = [row for network in networks for row in network.history]
+    if config.keep == "best":
+        networks = [min(networks, key=lambda network: network.validation_loss)]
     return tuple(network.weights for network in networks), history
 
 

@@ -41,6 +41,8 @@ class Rules(NamedTuple):
     weight_decays: Doubles
     l1: Doubles
     """Of the detectors, and of all else (networks, 2)."""
+    l1_starts: NDArray[np.int64]
+    """Steps before it begins to pull."""
     clips: Doubles
     kinds: NDArray[np.int64]
     """Places in `OPTIMISERS`."""
@@ -76,7 +78,8 @@ def update(
             size = slots.sizes[section]
             first = start + network * size
             decay = rules.weight_decays[network] if slots.decays[section] else 0.0
-            l1 = rules.l1[network, min(section, 1)] if slots.decays[section] else 0.0
+            pulled = slots.decays[section] and step > rules.l1_starts[network]
+            l1 = rules.l1[network, min(section, 1)] if pulled else 0.0
             kind, factor = rules.kinds[network], clip
             if kind != _ADAMW or l1 > 0:
                 _pull(slots, first, size, (factor, 0.0 if kind == _ADAMW else decay, l1))
