@@ -112,7 +112,7 @@ class Checkpoints:
 
     def write(self, name: str, state: State) -> None:
         """Save where a part stands; the earlier checkpoint stays until this one is whole."""
-        arrays = {key: np.ascontiguousarray(array) for key, array in state.arrays.items()}
+        arrays = {key: np.asarray(array, order="C") for key, array in state.arrays.items()}
         content = {"version": _VERSION, "run": self._run, "values": dict(state.values)}
         text = json.dumps(content | {"sha256": _digest(content, arrays)})
         self._folder.mkdir(exist_ok=True)
@@ -166,13 +166,18 @@ def _foreign(path: Path) -> ConfigError:
         path,
         "is of another run: the data, an option, the kind of device or the version has changed",
         expected="the same command on the same files",
-        remedy="run without --resume to begin anew",
+        remedy="begin anew: without --resume, or with --force beside it",
     )
 
 
 @contextlib.contextmanager
 def resumable_directory(
-    path: Path, run: str, *, resume: bool, clock: Callable[[], float] = lambda: 0.0
+    path: Path,
+    run: str,
+    *,
+    resume: bool,
+    anew: bool = False,
+    clock: Callable[[], float] = lambda: 0.0,
 ) -> Iterator[tuple[Path, Checkpoints]]:
     """Give a folder to fill that replaces `path` when the block ends well, and its checkpoints.
 
@@ -187,6 +192,8 @@ def resumable_directory(
         What run it is of: one text for all that decides on its result.
     resume
         Go on with what an earlier process left; else that is removed.
+    anew
+        What is to be gone on with may be of another run, and is then removed.
     clock
         Gives seconds, by which checkpoints become due.
 
@@ -200,7 +207,7 @@ def resumable_directory(
     title = _open_title(partial, path)
     with title:
         checkpoints = Checkpoints(partial / _FOLDER, run, clock=clock)
-        _begin(title, partial, run, resume=resume)
+        _begin(title, partial, run, resume=resume, anew=anew)
         if resume:
             found = checkpoints.exist
             _LOG.info("going on" if found else "nothing to go on with: beginning anew")
@@ -225,7 +232,7 @@ def _open_title(partial: Path, path: Path) -> IO[str]:
     return title
 
 
-def _begin(title: IO[str], partial: Path, run: str, *, resume: bool) -> None:
+def _begin(title: IO[str], partial: Path, run: str, *, resume: bool, anew: bool) -> None:
     content = {"version": _VERSION, "run": run}
     title.seek(0)
     found = title.read()
@@ -234,11 +241,12 @@ def _begin(title: IO[str], partial: Path, run: str, *, resume: bool) -> None:
             known = json.loads(found)
         except ValueError as problem:
             raise _damaged(partial / _TITLE) from problem
-        if known != content:
+        if known == content:
+            for cut in (partial / _FOLDER).glob(".*.partial"):  # a process was killed as it wrote
+                cut.unlink()
+            return
+        if not anew:
             raise _foreign(partial)
-        for cut in (partial / _FOLDER).glob(".*.partial"):  # a process was killed as it wrote
-            cut.unlink()
-        return
     for item in partial.iterdir():
         if item.name != _TITLE:
             shutil.rmtree(item) if item.is_dir() else item.unlink()

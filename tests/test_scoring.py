@@ -308,6 +308,10 @@ def test_a_journal_of_another_run_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="in use"):
             Journal(path, "one", resume=True)
     assert not path.exists()
+    with pytest.raises(Interruption):
+        leave()
+    with Journal(path, "two", resume=True, anew=True) as journal:
+        assert journal.last is None
     path.write_text("no journal\n")
     with pytest.raises(ConfigError, match="damaged"):
         Journal(path, "one", resume=True)
@@ -373,6 +377,8 @@ def test_resume_wants_the_same_run(run: Run, start: Start, tmp_path: Path) -> No
         start("v", until=3, resume=False)
     words = [run.variants, "-o", tmp_path / "o.vcf", "--resume"]
     assert "is of another run" in refused(tmp_path, *run.words(*words))
+    seqcnn(*run.words(*words, "--force"))
+    assert len(body(tmp_path / "o.vcf")) == 40
 
 
 def test_a_resumed_run_that_does_nothing_loses_nothing(

@@ -237,7 +237,8 @@ def _run(options: Options, reader: "VcfReader", scorer: "Scorer") -> "Tally":
     keys = ("variants", "fasta", "model", "regions_file", "null_from")
     files = [options[key] for key in keys if options[key]]
     run = fingerprint(_settings(options), *files) if outputs.journal else ""
-    with Journal(outputs.journal, run, resume=options["resume"]) as journal:
+    resume, anew = options["resume"], options["force"]
+    with Journal(outputs.journal, run, resume=resume, anew=anew) as journal:
         if journal.last:
             _log.info("going on after record %d of the run", journal.last.records)
         elif options["resume"]:

@@ -69,6 +69,8 @@ class Journal:
         The run's `fingerprint`.
     resume
         Whether to go on with what is there.
+    anew
+        Whether what is there may be of another run, and is then given up.
 
     Attributes
     ----------
@@ -81,8 +83,8 @@ class Journal:
         When another process writes the same output, or the journal is of another run.
     """
 
-    def __init__(self, path: Path | None, run: str, *, resume: bool) -> None:
-        self._path = path
+    def __init__(self, path: Path | None, run: str, *, resume: bool, anew: bool = False) -> None:
+        self._path, self._anew = path, anew
         self._title = {"version": _VERSION, "run": run}
         self._saved = False
         self.last: Checkpoint | None = None
@@ -110,11 +112,13 @@ class Journal:
             return None
         try:
             if json.loads(first) != self._title:
+                if self._anew:
+                    return None
                 raise ConfigError(
                     path,
                     "is of another run: the model, the input, the FASTA or an option has changed",
                     expected="the same command on the same files",
-                    remedy="run without --resume to begin anew",
+                    remedy="begin anew: without --resume, or with --force beside it",
                 )
             return _checkpoint(**json.loads(others[-1])) if others else None
         except (ValueError, TypeError) as problem:
