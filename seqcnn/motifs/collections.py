@@ -121,12 +121,12 @@ where a.TAG = 'tax_group' and m.COLLECTION = ? order by 1
 """
 _COUNTS = """
 select m.BASE_ID || '.' || m.VERSION, m.NAME, d."row", d.col, d.val
-from MATRIX m join MATRIX_DATA d on d.ID = m.ID
-where m.COLLECTION = ?1 and m.ID in (
-    select ID from MATRIX_ANNOTATION where TAG = 'tax_group' and lower(VAL) = ?2
-) and m.VERSION = (
-    select max(VERSION) from MATRIX other where other.BASE_ID = m.BASE_ID and other.COLLECTION = ?1
-)
+from (
+    select BASE_ID, max(VERSION) as VERSION from MATRIX where COLLECTION = ?1 group by BASE_ID
+) latest
+join MATRIX m on m.BASE_ID = latest.BASE_ID and m.VERSION = latest.VERSION and m.COLLECTION = ?1
+join MATRIX_DATA d on d.ID = m.ID
+where m.ID in (select ID from MATRIX_ANNOTATION where TAG = 'tax_group' and lower(VAL) = ?2)
 """
 
 
