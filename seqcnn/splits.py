@@ -267,16 +267,15 @@ def hold_train_dev(split: Split, *, seed: int) -> Split:
     """
     if len(split.train) < _LEAST_FOR_TRAIN_DEV:
         return split
-    rng = np.random.default_rng([seed, 7])
     share = min(_DEFAULT_SHARE, _MOST_TRAIN_DEV / len(split.train))
-    chosen = _seeded_share(split.train, share, rng)
+    chosen = _seeded_share(split.train, share, np.random.default_rng([seed, 7]))
     train = split.train.take(np.flatnonzero(~chosen))
     held = _drop_shared(split.train.take(np.flatnonzero(chosen)), [train], "train-dev")
     lacks = not len(held) or len(np.unique(held.strata)) < len(np.unique(train.strata))
     return split if lacks else replace(split, train=train, train_dev=held)
 
 
-# --- leaks -----------------------------------------------------------------------------------
+# --- leaks ---------------------------------------------------------------------------------
 
 
 def _without_leaks(
@@ -364,7 +363,9 @@ def add_shuffles(data: LabelledSequences, *, ratio: int, seed: int) -> LabelledS
         codes=shuffle_dinucleotides(positives.sequences.codes, rng=rng),
         names=tuple(f"{name}_shuffled" for name in positives.sequences.names),
     )
-    negatives = replace(positives, sequences=shuffled, targets=np.zeros_like(positives.targets))
+    bases = None if positives.profiles is None else np.zeros_like(positives.profiles)
+    none = np.zeros_like(positives.targets)
+    negatives = replace(positives, sequences=shuffled, targets=none, profiles=bases)
     return concatenate([data, negatives])
 
 

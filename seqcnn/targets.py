@@ -28,13 +28,16 @@ def choose_transform(data: LabelledSequences) -> str:
     Parameters
     ----------
     data
-        Training data of a regression.
+        Training data of a regression, or with targets of each base.
 
     Returns
     -------
     str
-        ``log2`` or ``none``. Log2 needs a skewness above 1 to begin with.
+        ``log2`` or ``none``. Log2 needs a skewness above 1 to begin with. Of targets of each
+        base ``log2p1`` for a signal, ``none`` for labels.
     """
+    if data.profiles is not None:
+        return "none" if np.isin(data.profiles, (0, 1)).all() else "log2p1"
     columns = [column[~np.isnan(column)].astype(np.float64) for column in data.targets.T]
     if any((column <= 0).any() for column in columns):
         return "none"
@@ -60,6 +63,11 @@ def transform_targets(data: LabelledSequences, transform: str) -> LabelledSequen
     """
     if transform == "none":
         return data
+    if transform == "log2p1":
+        if data.profiles is None:
+            raise TypeError("a signal without profiles")
+        signal = np.log2(1 + data.profiles)
+        return replace(data, targets=signal.max(axis=2), profiles=signal)
     if (data.targets <= 0).any():
         raise ConfigError(
             "the targets",

@@ -55,7 +55,8 @@ _log = logging.getLogger("seqcnn.predict")
 def command(**options: Any) -> None:
     """Score sequences: a FASTA file, intervals of a genome, or a table.
 
-    The columns are name, [contig, start, end, strand,] task, logit, probability, sd. Sequences
+    The columns are name, [contig, start, end, strand,] task, logit, probability, sd; of a profile,
+    each base has a row, with its position, from 1, after the task. Sequences
     longer or shorter than the model's window are cut or N-padded around their middle; models of
     import-deepbind score them as long as they are.
     """
@@ -96,6 +97,7 @@ def _read_model(options: dict[str, Any]) -> "TrainedModel":
 def _score(
     engine: "Engine", options: dict[str, Any]
 ) -> "tuple[Sequences | WholeSequences, Predictions]":
+    from seqcnn.engine.profiles import predict_profiles
     from seqcnn.sources import read_unlabelled, read_whole
 
     given, fasta, length = options["sequences"], options["fasta"], engine.spec.length
@@ -106,4 +108,6 @@ def _score(
             return whole, engine.predict_each(whole.codes, progress=progress)
     sequences = read_unlabelled(given, length=length, fasta=fasta)
     with show(total=len(sequences)) as progress:
+        if engine.spec.task_kind == "profile":
+            return sequences, predict_profiles(engine, sequences.codes, progress=progress)
         return sequences, engine.predict(sequences.codes, progress=progress)

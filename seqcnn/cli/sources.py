@@ -37,6 +37,13 @@ def source_options(command: Decorated) -> Decorated:
         ),
         click.option("--targets", metavar="COL,...", help="Target columns of --table."),
         click.option(
+            "--profile",
+            multiple=True,
+            metavar="[NAME=]FILE",
+            help="BED or bigWig: a target for each base, around --peaks or on the loci of --table;"
+            " repeated: one task each.",
+        ),
+        click.option(
             "--length",
             type=click.IntRange(1, 1_000_000),
             metavar="BP",
@@ -78,6 +85,7 @@ def take_source(options: dict[str, Any]) -> "Source":
     plain = ("fasta", "positives", "negatives", "seq", "table", "length", "background", "ratio")
     return Source(
         peaks=tuple(_name_task(peaks) for peaks in options["peaks"]),
+        profile=tuple(_name_task(profile) for profile in options["profile"]),
         targets=tuple(_words(options["targets"] or "")),
         exclude=options["exclude"],
         **{name: options[name] for name in plain},

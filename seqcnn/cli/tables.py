@@ -78,12 +78,17 @@ def write_predictions(
     *,
     targets: "np.ndarray[Any, np.dtype[np.float32]] | None" = None,
 ) -> None:
-    """Write predictions as TSV, a row a sequence and task."""
+    """Write predictions as TSV, a row a sequence and task; of profiles, a row a base and task.
+
+    Bases have a column ``position`` that counts from 1 along the sequence as it was scored.
+    """
     from seqcnn.modelfile import probabilities
     from seqcnn.spelling import format_numbers
 
     located = sequences.intervals is not None
     columns = ["name", *(["contig", "start", "end", "strand"] if located else []), "task"]
+    by_base = predictions.members.ndim == 4
+    columns += ["position"] if by_base else []
     columns += ["logit", "probability", "sd", *([] if targets is None else ["target"])]
     logits = predictions.logits
     numbers: list[np.ndarray[Any, Any]] = [logits, probabilities(logits, spec), predictions.sd]
@@ -92,6 +97,8 @@ def write_predictions(
     forms = ["%.6f" if spec.window else _DIGITS, *[_DIGITS] * (len(numbers) - 1)]
     handle.write("\t".join(columns) + "\n")
     tasks = [format_value(task) for task in spec.tasks]
+    if by_base:
+        tasks = [f"{task}\t{base}" for task in tasks for base in range(1, spec.length + 1)]
     step = max(1, _ROWS // len(tasks))
     for start in range(0, len(sequences), step):
         stop = min(start + step, len(sequences))

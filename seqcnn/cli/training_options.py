@@ -32,7 +32,7 @@ __all__ = [
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
-_TASKS = click.Choice(["binary", "multilabel", "multiclass", "regression"])
+_TASKS = click.Choice(["binary", "multilabel", "multiclass", "regression", "profile"])
 _STRANDS = click.Choice(["average", "max", "shared", "single"])
 _HYPERPARAMETERS = (
     "steps",
@@ -285,6 +285,8 @@ def _transform(options: dict[str, Any], kind: "TaskKind", split: "Split") -> str
     from seqcnn.targets import choose_transform
 
     asked: str = options["transform"]
+    if kind == "profile" and asked == "auto":
+        return choose_transform(split.train)
     if kind != "regression":
         if asked == "log2":
             raise ConfigError("--transform log2", f"the task is {kind}", expected="a regression")

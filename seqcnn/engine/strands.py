@@ -4,8 +4,16 @@ import torch
 from torch import Tensor
 
 from seqcnn.architectures.base import SequenceNetwork
+from seqcnn.architectures.stacked import StackedNetwork
+from seqcnn.errors import ConfigError
 
-__all__ = ["combine_strands", "expand_one_hot", "reverse_complement_one_hot", "strand_logits"]
+__all__ = [
+    "combine_strands",
+    "expand_one_hot",
+    "profile_logits",
+    "reverse_complement_one_hot",
+    "strand_logits",
+]
 
 
 def expand_one_hot(codes: Tensor, *, unknown: float) -> Tensor:
@@ -36,4 +44,28 @@ def strand_logits(network: SequenceNetwork, one_hot: Tensor, strands: str) -> Te
     if strands == "single":
         return forward
     reverse: Tensor = network(reverse_complement_one_hot(one_hot))
+    return combine_strands(forward, reverse, strands)
+
+
+def profile_logits(network: SequenceNetwork, one_hot: Tensor, strands: str) -> Tensor:
+    """Give the logits of each base of (n, 4, length): (n, tasks, length).
+
+    The other strand's are turned round before both are joined.
+
+    Raises
+    ------
+    ConfigError
+        For networks that share weights over the strands, or give no profile.
+    """
+    if strands == "shared" or not isinstance(network, StackedNetwork):
+        where = "--strands shared" if strands == "shared" else "--task profile"
+        raise ConfigError(
+            where,
+            "no output for each base",
+            expected="a network such as unet or fcn, with --strands average, max or single",
+        )
+    forward = network.profile(one_hot)
+    if strands == "single":
+        return forward
+    reverse = network.profile(reverse_complement_one_hot(one_hot)).flip(2)
     return combine_strands(forward, reverse, strands)

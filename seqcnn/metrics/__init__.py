@@ -22,6 +22,7 @@ from seqcnn.metrics.calibration import (
 from seqcnn.metrics.classes import class_logits, evaluate_classes, measure_classes, softmax
 from seqcnn.metrics.curves import curve_bands, precision_recall_curve, roc_curve
 from seqcnn.metrics.evaluation import TaskKind, evaluate_tasks
+from seqcnn.metrics.profiles import evaluate_profiles
 from seqcnn.metrics.regression import evaluate_regression, measure_regression, pearson, spearman
 from seqcnn.metrics.resampling import Estimate
 
@@ -36,6 +37,7 @@ __all__ = [
     "curve_bands",
     "evaluate_binary",
     "evaluate_classes",
+    "evaluate_profiles",
     "evaluate_regression",
     "evaluate_tasks",
     "fit_class_temperature",

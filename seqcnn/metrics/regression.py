@@ -16,7 +16,14 @@ from seqcnn.metrics.resampling import (
     known_rows,
 )
 
-__all__ = ["evaluate_regression", "measure_regression", "pearson", "spearman"]
+__all__ = [
+    "evaluate_regression",
+    "measure_regression",
+    "measure_values",
+    "pearson",
+    "rank_groups",
+    "spearman",
+]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -47,13 +54,13 @@ def evaluate_regression(
     observed, predicted = known_rows(targets, predictions)
     rng = np.random.default_rng(seed)
     size = len(observed)
-    ranked = _rank_groups(observed), _rank_groups(predicted)
+    ranked = rank_groups(observed), rank_groups(predicted)
 
     def draw(count: int) -> dict[str, Floats]:
         rows = rng.integers(0, size, (count, size))
-        return _measure_rows(observed, predicted, ranked, rows)
+        return measure_values(observed, predicted, ranked, rows)
 
-    values = first_of(_measure_rows(observed, predicted, ranked, np.arange(size)[None]))
+    values = first_of(measure_values(observed, predicted, ranked, np.arange(size)[None]))
     return add_intervals(values, draw, size, resamples)
 
 
@@ -73,11 +80,12 @@ def spearman(targets: ArrayLike, predictions: ArrayLike) -> float:
     return measure_regression(targets, predictions)["spearman"]
 
 
-def _rank_groups(values: Floats) -> Integers:
+def rank_groups(values: Floats) -> Integers:
+    """Give each value the number of its place among the distinct ones."""
     return np.unique(values, return_inverse=True)[1].reshape(-1)
 
 
-def _measure_rows(
+def measure_values(
     observed: Floats, predicted: Floats, ranked: tuple[Integers, Integers], rows: Integers
 ) -> dict[str, Floats]:
     """Measure resamples given as indices (resamples, n)."""

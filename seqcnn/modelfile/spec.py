@@ -103,6 +103,13 @@ class ModelSpec:
         """Whether values are learned, as by a regression, and not labels."""
         return self.task_kind == "regression" or self.transform == "log2p1"
 
+    @property
+    def loss(self) -> str:
+        """What the loss is that of: ``regression``, ``multiclass``, or ``labels``."""
+        if self.is_signal:
+            return "regression"
+        return "multiclass" if self.task_kind == "multiclass" else "labels"
+
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "ModelSpec":
         """Build a spec from `to_json`'s values.

@@ -11,6 +11,7 @@ from seqcnn.errors import ConfigError, InputError
 from seqcnn.files import numbered_lines
 from seqcnn.metrics import TaskKind
 from seqcnn.sources.classes import check_classes, take_classes
+from seqcnn.sources.profiles import check_profiles
 from seqcnn.sources.reading import Background, SourceReader
 from seqcnn.sources.source import BACKGROUNDS, Source
 from seqcnn.splits import (
@@ -57,10 +58,11 @@ def prepare_split(
         For files that cannot be read, and data from which nothing can be learned.
     """
     with contextlib.ExitStack() as resources:
-        reader = SourceReader(source, resources)
+        profiled = _is_profiled(source, task_kind)
+        reader = SourceReader(source, resources, profiled=seed if profiled else None)
         in_a_column = task_kind == "multiclass" and len(source.targets) == 1
         data = reader.read(source, length=source.length, classes=() if in_a_column else None)
-        kind = _choose_kind(task_kind, data)
+        kind: TaskKind = "profile" if profiled else _choose_kind(task_kind, data)
         if kind == "multiclass":
             data = take_classes(data, from_peaks=bool(source.peaks))
         _check_targets(data, kind)
@@ -113,19 +115,23 @@ def prepare_evaluation(
         For files that cannot be read, and data on which the model cannot be measured.
     """
     with contextlib.ExitStack() as resources:
-        reader = SourceReader(source, resources)
+        profiled = _is_profiled(source, task_kind)
+        reader = SourceReader(source, resources, profiled=seed if profiled else None)
         in_a_column = task_kind == "multiclass" and len(source.targets) == 1
         data = reader.read(source, length=length, classes=tasks if in_a_column else None)
         _check_tasks(data, tasks)
         if task_kind == "multiclass":
             data = take_classes(data, from_peaks=bool(source.peaks))
-        background = _choose_background(source, data, _choose_kind(task_kind, data))
+        kind = "profile" if profiled else _choose_kind(task_kind, data)
+        background = _choose_background(source, data, kind)
         negatives = reader.negatives(background, data, seed=seed)
     if negatives is not None:
         data = concatenate([data, negatives])
     if background.kind == "dinucleotide":
         data = _add_shuffles_where_none(data, ratio=source.ratio, seed=seed)
-    if task_kind == "multiclass":
+    if task_kind == "profile":
+        check_profiles(data, where="the data")
+    elif task_kind == "multiclass":
         if np.isnan(data.targets).all():
             raise ConfigError("the data", "no sequence has a class", expected=", ".join(tasks))
     else:
@@ -140,6 +146,8 @@ def prepare_evaluation(
 def _choose_background(source: Source, data: LabelledSequences, kind: TaskKind) -> Background:
     """Decide what the negatives are; shuffles where the source has none of its own."""
     asked = source.background
+    if asked is None and kind == "profile":  # most bases of a window are negative
+        return Background("none")
     if asked is None:
         labelled = kind in ("regression", "multiclass") or source.table is not None
         lacks = not labelled and bool(data.positive.all())
@@ -162,6 +170,25 @@ def _choose_background(source: Source, data: LabelledSequences, kind: TaskKind) 
 def _is_fasta(path: Path) -> bool:
     lines = (line for _, line in numbered_lines(path, InputError) if line.strip())
     return next(lines, "").startswith(">")
+
+
+def _is_profiled(source: Source, kind: TaskKind | None) -> bool:
+    """Tell whether each base has a target; by default, where there are tracks.
+
+    Raises
+    ------
+    ConfigError
+        When what was asked for, or the model, is something else than the source.
+    """
+    if kind == "profile" and not source.tracks:
+        raise ConfigError(
+            "--task profile",
+            "no target for each base",
+            expected="--profile beside --peaks or loci, or --peaks whose intervals are the targets",
+        )
+    if source.profile and kind not in (None, "profile"):
+        raise ConfigError("--profile", f"the task is {kind}", expected="--task profile")
+    return kind == "profile" or bool(source.profile)
 
 
 # --- tasks and labels ------------------------------------------------------------------------
@@ -191,6 +218,9 @@ def _choose_kind(asked: TaskKind | None, data: LabelledSequences) -> TaskKind:
 
 
 def _check_targets(data: LabelledSequences, kind: TaskKind) -> None:
+    if kind == "profile":
+        check_profiles(data, where="the data")
+        return
     if kind == "regression":
         check_labels(data, where="the data", remedy="name another column of targets")
         return
@@ -237,7 +267,9 @@ def _check_split(split: Split) -> None:
     remedy = "choose another split, or give negatives with --background or --negatives"
     sides = {"train": split.train, "validation": split.validation, "test": split.test}
     for name, side in sides.items():
-        if side.exclusive:
+        if side.profiles is not None:
+            check_profiles(side, where=f"the {name} data")
+        elif side.exclusive:
             check_classes(side, where=f"the {name} data")
         elif name == "train" and split.shuffles:
             _check_targets(side, "multilabel")
@@ -262,6 +294,11 @@ def _arrange_tasks(data: LabelledSequences, tasks: tuple[str, ...]) -> LabelledS
     if len(tasks) == len(data.tasks) == 1:
         return replace(data, tasks=tasks)
     targets = np.full((len(data), len(tasks)), np.nan, dtype=np.float32)
+    profiles = None
+    if data.profiles is not None:
+        profiles = np.full((*targets.shape, data.sequences.length), np.nan, dtype=np.float32)
     for column, name in enumerate(data.tasks):
         targets[:, tasks.index(name)] = data.targets[:, column]
-    return replace(data, targets=targets, tasks=tasks)
+        if profiles is not None and data.profiles is not None:
+            profiles[:, tasks.index(name)] = data.profiles[:, column]
+    return replace(data, targets=targets, tasks=tasks, profiles=profiles)

@@ -22,6 +22,7 @@ from seqcnn.datasets import (
 from seqcnn.errors import ConfigError
 from seqcnn.genome import Genome, Interval, open_genome, read_bed, read_fasta_records
 from seqcnn.negatives import match_gc_windows
+from seqcnn.sources.profiles import add_profiles, read_moved_windows
 from seqcnn.sources.source import Source, name_task
 from seqcnn.splits import HeldOut, label_negatives, parse_held_out
 from seqcnn.tables import read_table
@@ -40,10 +41,22 @@ class Background:
 
 
 class SourceReader:
-    """Reads the files of a source, with the genome open while it is needed."""
+    """Reads the files of a source, with the genome open while it is needed.
 
-    def __init__(self, source: Source, resources: contextlib.ExitStack) -> None:
-        self.source = source
+    Parameters
+    ----------
+    source
+        What to read.
+    resources
+        Closes what was opened.
+    profiled
+        Seed of the windows' moves where each base has a target; None where sequences have.
+    """
+
+    def __init__(
+        self, source: Source, resources: contextlib.ExitStack, *, profiled: int | None = None
+    ) -> None:
+        self.source, self._profiled = source, profiled
         self._genome = resources.enter_context(open_genome(source.fasta)) if source.fasta else None
 
     def genome(self, option: str) -> Genome:
@@ -59,6 +72,8 @@ class SourceReader:
 
         `classes` is as in `read_table`.
         """
+        if self._profiled is not None:
+            return self._read_profiled(source, length, self._profiled)
         if source.peaks:
             return read_peaks(source.peaks, self.genome("--peaks"), length=length or _WINDOW)
         if source.positives:
@@ -70,6 +85,15 @@ class SourceReader:
         return read_table(
             table, targets=source.targets, length=length, genome=self._genome, classes=classes
         )
+
+    def _read_profiled(self, source: Source, length: int | None, seed: int) -> LabelledSequences:
+        genome, size = self.genome("--profile"), length or _WINDOW
+        if source.peaks:
+            data = read_moved_windows(source.peaks, genome, length=size, seed=seed)
+        else:
+            table = source.table or Path()
+            data = read_table(table, targets=(), length=size, genome=genome)
+        return add_profiles(data, source.tracks)
 
     def held_out(
         self,
@@ -125,7 +149,7 @@ class SourceReader:
         if background.kind == "records":
             records = read_fasta_records(background.path)
             sequences = encode_records(records, length=length, where=background.path)
-            return label_negatives(sequences, data.tasks)
+            return self._profile(label_negatives(sequences, data.tasks))
         return None
 
     def _label(
@@ -133,7 +157,10 @@ class SourceReader:
     ) -> LabelledSequences:
         none = np.zeros((len(windows), len(tasks)), dtype=np.float32)
         sequences, targets = label_windows(where, windows, self.genome("--background"), none)
-        return LabelledSequences(sequences, targets, tasks)
+        return self._profile(LabelledSequences(sequences, targets, tasks))
+
+    def _profile(self, data: LabelledSequences) -> LabelledSequences:
+        return data if self._profiled is None else add_profiles(data, self.source.tracks)
 
     def _matched(self, data: LabelledSequences, *, seed: int) -> LabelledSequences:
         """Draw background windows of the positives' GC content."""

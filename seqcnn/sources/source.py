@@ -32,6 +32,8 @@ class Source:
         DeepBind's .seq.
     table, targets
         A table and its target columns.
+    profile
+        (task, BED or bigWig file) pairs: targets of each base, around peaks or on loci.
     length
         Bases of a window; None leaves the choice to the data.
     background
@@ -55,6 +57,7 @@ class Source:
     seq: Path | None = None
     table: Path | None = None
     targets: tuple[str, ...] = ()
+    profile: tuple[tuple[str, Path], ...] = ()
     length: int | None = None
     background: str | None = None
     ratio: int = 1
@@ -75,6 +78,8 @@ class Source:
             ("targets", "table"),
             ("table", "targets"),
         ):
+            if option == "table" and self.profile:
+                continue
             if getattr(self, option) and not getattr(self, other):
                 raise ConfigError(
                     f"--{option}", f"no --{other}", expected=f"both, or no --{option}"
@@ -83,7 +88,14 @@ class Source:
             raise ConfigError(
                 "--exclude", "nothing to keep away from it", expected="--background gc beside it"
             )
-        for name in (*(name for name, _ in self.peaks), *self.targets):
+        if self.profile and (not self.fasta or self.positives or self.seq or self.targets):
+            raise ConfigError(
+                "--profile",
+                "a source that is neither --peaks nor the loci of a --table",
+                expected="one of them, with --fasta and without --targets",
+            )
+        named = (*self.peaks, *self.profile)
+        for name in (*(name for name, _ in named), *self.targets):
             if not name or _ODD.search(name):
                 raise ConfigError(
                     "the tasks",
@@ -92,7 +104,13 @@ class Source:
                     remedy="give another: --peaks NAME=FILE, or rename the column",
                 )
         _refuse_repeated("--peaks", [name for name, _ in self.peaks], "--peaks NAME=FILE")
+        _refuse_repeated("--profile", [name for name, _ in self.profile], "--profile NAME=FILE")
         _refuse_repeated("--targets", self.targets, "each column once")
+
+    @property
+    def tracks(self) -> tuple[tuple[str, Path], ...]:
+        """What gives each base its target, where it has one: tracks, or the peaks themselves."""
+        return self.profile or self.peaks
 
     @property
     def files(self) -> list[Path]:
@@ -100,7 +118,8 @@ class Source:
         named = [self.fasta, self.positives, self.negatives, self.seq, self.table, self.exclude]
         if self.background and self.background not in BACKGROUNDS:
             named.append(Path(self.background))
-        return [path for path in [*named, *(path for _, path in self.peaks)] if path]
+        pairs = (*self.peaks, *self.profile)
+        return [path for path in [*named, *(path for _, path in pairs)] if path]
 
 
 def name_task(path: Path) -> str:

@@ -124,7 +124,7 @@ class BatchedLearner:
         logits = self._logits(codes, kept)
         if self.spec.strands == "max":
             logits = torch.maximum(logits, self._logits(_turn(codes), kept))
-        total, known = sum_losses(logits, targets, self.spec.task_kind)
+        total, known = sum_losses(logits, targets, self.spec.loss)
         return total / known.clamp(min=1)
 
     def _logits(self, codes: Tensor, kept: Tensor | None) -> Tensor:

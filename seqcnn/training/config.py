@@ -201,10 +201,12 @@ def standardise_targets(spec: ModelSpec, train: LabelledSequences) -> ModelSpec:
 
     A task whose known targets are all the same keeps its scale.
     """
-    if spec.task_kind != "regression":
+    if not spec.is_signal:
         return spec
     centres, scales = [], []
-    for column in train.targets.astype(np.float64).T:
+    targets = train.targets if train.profiles is None else train.profiles
+    for task in range(len(spec.tasks)):
+        column = targets[:, task].ravel().astype(np.float64)
         known = column[~np.isnan(column)]
         centres.append(float(known.mean()) if len(known) else 0.0)
         scales.append((float(known.std()) if len(known) else 0.0) or 1.0)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from seqcnn.checkpoints import Checkpoints, State
 from seqcnn.errors import ConfigError
 from seqcnn.training.batched import BatchedLearner
-from seqcnn.training.batches import Feed, scale_targets
+from seqcnn.training.batches import Feed
 from seqcnn.training.compiled import CompiledLearner, shape_of
 from seqcnn.training.config import (
     DivergenceError,
@@ -23,6 +23,7 @@ from seqcnn.training.config import (
 )
 from seqcnn.training.learner import Learner, NetworkLearner, Seeded, Steps
 from seqcnn.training.losses import mean_loss
+from seqcnn.training.profiles import ProfileFeed, learning_targets
 from seqcnn.training.schedules import plan_steps, read_schedule
 
 __all__ = ["Advance", "Course"]
@@ -115,13 +116,18 @@ class Course:
         every = max(1, steps // self.config.evaluations)
         training = self._in_training()
         advance(self.done * len(training) + steps * (len(self.jobs) - len(training)))
-        while self.done < steps and (training := self._in_training()):
-            until = min(self.done - self.done % every + every, steps)
+        while self._evaluated < steps and (training := self._in_training()):
+            until = min(self._evaluated + every, steps)
             self._learn(until, training, advance)
             self._evaluate(training)
             self.save()
             advance((steps - until) * (len(training) - len(self._in_training())))
         return [TrainedNetwork(one.best, one.history, one.error) for one in self.records]
+
+    @property
+    def _evaluated(self) -> int:
+        """The step of the last evaluation: the losses since then are waiting for the next."""
+        return self.done - self.losses.shape[1]
 
     def _in_training(self) -> list[int]:
         return [number for number, record in enumerate(self.records) if not record.finished]
@@ -216,7 +222,7 @@ class Course:
             logits = self.learner.score(data.sequences.codes, numbers)
             for number, own in zip(numbers, logits, strict=True):
                 spec = self.jobs[number].spec
-                losses[number] = mean_loss(own, scale_targets(data.targets, spec), spec.task_kind)
+                losses[number] = mean_loss(own, learning_targets(data, spec), spec.loss)
         return losses
 
     def _state(self) -> State:
@@ -242,7 +248,8 @@ class Course:
 
 def _make_feed(job: TrainingJob, rng: np.random.Generator) -> Feed:
     config = job.config
-    return Feed(
+    kind = ProfileFeed if job.spec.task_kind == "profile" else Feed
+    return kind(
         job.split,
         job.spec,
         batch_size=config.batch_size,

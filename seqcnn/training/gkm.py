@@ -126,7 +126,7 @@ def _train_task(
 
 def _mean_loss(scores: Numbers, targets: Numbers, spec: ModelSpec) -> float:
     columns = [values.astype(np.float32)[:, None] for values in (scores, targets)]
-    return mean_loss(columns[0], columns[1], spec.task_kind)
+    return mean_loss(columns[0], columns[1], spec.loss)
 
 
 def _pose(sequences: GappedSequences, targets: Numbers, cost: float, *, hinge: bool) -> Problem:

@@ -12,7 +12,12 @@ from torch import Tensor, nn
 from seqcnn.architectures.base import SequenceNetwork
 from seqcnn.architectures.networks import build_network, seed_dropout
 from seqcnn.dna import Codes
-from seqcnn.engine.strands import expand_one_hot, reverse_complement_one_hot, strand_logits
+from seqcnn.engine.strands import (
+    expand_one_hot,
+    profile_logits,
+    reverse_complement_one_hot,
+    strand_logits,
+)
 from seqcnn.training.config import TrainingJob, Weights
 from seqcnn.training.losses import sum_losses
 from seqcnn.training.optimisers import make_optimiser, pull_to_zero, set_mode, set_pace
@@ -120,7 +125,7 @@ class NetworkLearner:
         set_pace(self.optimiser, rate, momentum)
         logits = self._training_logits(self._one_hot(codes))
         given = torch.from_numpy(targets).to(self.device)
-        total, known = sum_losses(logits, given, self.spec.task_kind)
+        total, known = sum_losses(logits, given, self.spec.loss)
         loss = total / known.clamp(min=1)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -132,6 +137,8 @@ class NetworkLearner:
         return torch.where(norm.isfinite(), loss.detach(), torch.nan)
 
     def _training_logits(self, one_hot: Tensor) -> Tensor:
+        if self.spec.task_kind == "profile":
+            return profile_logits(self.network, one_hot, self._training_strands()).flatten(1)
         if self.spec.strands == "shared":
             return strand_logits(self.network, one_hot, "shared")
         if self.spec.strands != "max":
@@ -144,21 +151,29 @@ class NetworkLearner:
         reverse: Tensor = self.network(reverse_complement_one_hot(one_hot))
         return torch.maximum(forward, reverse)
 
+    def _training_strands(self) -> str:
+        """Say which strands are looked at: of both to be averaged, each sequence is seen on one."""
+        return "single" if self.spec.strands == "average" else self.spec.strands
+
     @torch.inference_mode()
     def score(self, codes: Codes, networks: Sequence[int]) -> Floats:
         """See `Learner`."""
         del networks  # there is only one
         self.network.eval()
+        outputs = len(self.spec.tasks)
+        if self.spec.task_kind == "profile":
+            outputs *= self.spec.length
         parts = [
-            strand_logits(
-                self.network,
-                self._one_hot(codes[start : start + _ROWS_SCORED]),
-                self.spec.strands,
-            )
+            self._score(self._one_hot(codes[start : start + _ROWS_SCORED])).reshape(-1, outputs)
             for start in range(0, len(codes), _ROWS_SCORED)
         ]
-        logits = torch.cat([torch.empty(0, len(self.spec.tasks), device=self.device), *parts])
+        logits = torch.cat([torch.empty(0, outputs, device=self.device), *parts])
         return np.asarray(logits.cpu().numpy()[None])
+
+    def _score(self, one_hot: Tensor) -> Tensor:
+        if self.spec.task_kind == "profile":
+            return profile_logits(self.network, one_hot, self.spec.strands)
+        return strand_logits(self.network, one_hot, self.spec.strands)
 
     def _one_hot(self, codes: Codes) -> Tensor:
         batch = torch.from_numpy(np.ascontiguousarray(codes)).to(self.device)

@@ -11,16 +11,16 @@ from seqcnn.training.heads import BEND
 __all__ = ["mean_loss", "sum_losses"]
 
 
-def sum_losses(logits: Tensor, targets: Tensor, task_kind: str) -> tuple[Tensor, Tensor]:
+def sum_losses(logits: Tensor, targets: Tensor, kind: str) -> tuple[Tensor, Tensor]:
     """Sum the loss over rows and tasks, the last two axes, and count the labels.
 
-    Of classes that exclude each other, a row has one label.
+    `kind` is that of `ModelSpec.loss`. Of classes that exclude each other, a row has one label.
     """
-    if task_kind == "multiclass":
+    if kind == "multiclass":
         return _sum_class_losses(logits, targets)
     known = ~targets.isnan()
     filled = torch.where(known, targets, torch.zeros_like(targets)).expand_as(logits)
-    if task_kind == "regression":
+    if kind == "regression":
         losses = functional.smooth_l1_loss(logits, filled, reduction="none", beta=BEND)
     else:
         losses = functional.binary_cross_entropy_with_logits(logits, filled, reduction="none")
@@ -36,8 +36,8 @@ def _sum_class_losses(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     return losses.sum(dim=-1), known.sum(dim=-1)
 
 
-def mean_loss(logits: NDArray[np.float32], targets: NDArray[np.float32], task_kind: str) -> float:
+def mean_loss(logits: NDArray[np.float32], targets: NDArray[np.float32], kind: str) -> float:
     """Measure the mean loss of logits (n, tasks) in double precision."""
     given = torch.from_numpy(targets).double()
-    total, known = sum_losses(torch.from_numpy(logits).double(), given, task_kind)
+    total, known = sum_losses(torch.from_numpy(logits).double(), given, kind)
     return float(total) / max(int(known), 1)
