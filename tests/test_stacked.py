@@ -10,10 +10,11 @@ from torch.nn import functional
 from seqcnn.architectures import configure
 from seqcnn.architectures.layers import Layer, convolution
 from seqcnn.architectures.networks import build_network, seed_dropout
-from seqcnn.architectures.stacked import Convolution, make_module
+from seqcnn.architectures.convolutions import Convolution
+from seqcnn.architectures.modules import make_module
 from seqcnn.dna import one_hot
 from seqcnn.engine import Engine
-from seqcnn.filters import count_sites, detector_importance, extract_motifs
+from seqcnn.filters import count_sites, detector_importance
 from seqcnn.modelfile import ModelSpec, TrainedModel
 
 ALEXNET = {
@@ -234,11 +235,10 @@ def test_the_engine_runs_both_strands(name, values, strands) -> None:
 def test_sites_of_the_first_layer_become_motifs(name, values) -> None:
     engine = make_engine(name, values)
     codes = draw_codes(60, 40)
-    pfms, sites = count_sites(engine, codes, member=0)
+    counted = count_sites(engine, codes, member=0)
     number = len(engine.torch.networks[0].detectors)
-    assert pfms.shape == (number, 4, values["width" if name == "resnet" else "width1"] + 20)
-    assert sites.sum() > 0
-    assert extract_motifs(engine, codes, importance=[np.arange(number, dtype=float)])
+    assert counted.pfms.shape == (number, 4, values["width" if name == "resnet" else "width1"] + 20)
+    assert counted.sites.sum() > 0
 
 
 def covariance(targets, values):

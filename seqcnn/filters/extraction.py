@@ -14,7 +14,14 @@ from seqcnn.filters.sites import Convention, Counted, count_sites, share_with_si
 from seqcnn.motifs import Background, Motif, merge_duplicates, trim_motif
 from seqcnn.negatives import shuffle_dinucleotides
 
-__all__ = ["FEWEST_SITES", "Judges", "Learned", "learn_motifs"]
+__all__ = [
+    "FEWEST_SITES",
+    "Judges",
+    "Learned",
+    "learn_detector_motifs",
+    "measure_background",
+    "trim_ends",
+]
 
 FEWEST_SITES = 10
 TRIM_BITS = 0.25
@@ -55,7 +62,7 @@ class Learned:
     unused: dict[str, int] = field(default_factory=dict)
 
 
-def learn_motifs(
+def learn_detector_motifs(
     engine: Engine,
     positives: Codes,
     *,
@@ -82,7 +89,7 @@ def learn_motifs(
     """
     knockout = Knockout(engine, judges.codes)
     targets = None if judges.targets is None else judges.targets[knockout.rows]
-    background = _background(positives, engine.spec.strands)
+    background = measure_background(positives, engine.spec.strands)
     controls = shuffle_dinucleotides(positives[:_MOST_CONTROLS], rng=np.random.default_rng(_SEED))
     motifs: list[Motif] = []
     places: dict[str, tuple[int, int]] = {}
@@ -109,7 +116,7 @@ def learn_motifs(
                 enrichment=float(enriched[detector]),
                 positions=tuple(counted.positions[detector].tolist()),
             )
-            motifs.append(_trim(motif, convention))
+            motifs.append(trim_ends(motif, convention))
     motifs.sort(key=lambda motif: -motif.share)
     judged = _Importance(knockout, targets, places)
     return Learned(tuple(_merge(motifs, judged, engine.spec.alphabet)), unused)
@@ -150,14 +157,14 @@ def _merge(motifs: list[Motif], judged: _Importance, alphabet: str) -> list[Moti
     return [motif for part in ordered for motif in part]
 
 
-def _trim(motif: Motif, convention: Convention) -> Motif:
+def trim_ends(motif: Motif, convention: Convention = "half-maximum") -> Motif:
     """Cut uninformative ends off, by the rule of the convention."""
     if convention == "deepbind":
         return trim_motif(motif, threshold=max(0.1, 0.1 * motif.highest_bits), minimum=1)
     return trim_motif(motif, threshold=_trimming_bits(motif.sites), minimum=5)
 
 
-def _background(codes: Codes, strands: str) -> Background:
+def measure_background(codes: Codes, strands: str) -> Background:
     """Measure the frequencies of A, C, G, T on the strands where sites are looked for."""
     counts = np.bincount(codes[codes < UNKNOWN], minlength=4) + 1.0
     if strands != "single":

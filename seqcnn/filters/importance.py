@@ -55,15 +55,12 @@ class Knockout:
         self._members = range(len(engine.torch.networks))
         self._deep = isinstance(engine.torch.networks[0], StackedNetwork)
         tasks = len(engine.spec.tasks) if self._deep else 1
-        most = max(_FEWEST_ROWS, _MOST_ROWS // max(1, tasks // 4))
+        most = min(_MOST_ROWS, max(_FEWEST_ROWS, _MOST_ROWS // max(1, tasks // 4)))
         self.rows = np.linspace(0, len(codes) - 1, min(len(codes), most)).astype(np.int64)
-        chosen = codes[self.rows]
-        self._features = [engine.torch.features(chosen, member=m) for m in self._members]
+        self._engine, self._codes = engine, codes[self.rows]
+        self._features = [engine.torch.features(self._codes, member=m) for m in self._members]
         self.logits = np.stack([self._weigh(member) for member in self._members])
-        self._parts = [
-            _first_order_parts(engine, chosen, member=m) if self._deep else None
-            for m in self._members
-        ]
+        self._parts: dict[int, Numbers] = {}
 
     def _weigh(self, member: int) -> Numbers:
         logits = self._torch.weigh(self._features[member], member=member)
@@ -77,9 +74,12 @@ class Knockout:
         return logits
 
     def _member_without(self, member: int, detectors: Sequence[int]) -> Numbers:
-        parts = self._parts[member]
-        if parts is not None:
-            return np.asarray(self.logits[member] - parts[:, list(detectors)].sum(axis=1))
+        if self._deep:
+            if member not in self._parts:
+                parts = _first_order_parts(self._engine, self._codes, member=member)
+                self._parts[member] = parts
+            lost = self._parts[member][:, list(detectors)].sum(axis=1)
+            return np.asarray(self.logits[member] - lost)
         network, features = self._torch.networks[member], self._features[member]
         columns = [column for d in detectors for column in network.features_of(d)]
         mean = torch.cat([strand[:, columns] for strand in features]).mean(dim=0)
