@@ -1,6 +1,6 @@
 """One whole training: data in, a model with its metrics, motifs and references out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,12 +8,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from seqcnn.checkpoints import Checkpoints
 from seqcnn.datasets import LabelledSequences
 from seqcnn.dna import Codes
 from seqcnn.engine import Engine, Predictions
+from seqcnn.engine.profiles import predict_profiles
 from seqcnn.filters import Judges, learn_motifs
 from seqcnn.metrics import (
     Baseline,
+    evaluate_profiles,
     evaluate_tasks,
     fit_composition_baseline,
     fit_length_baseline,
@@ -21,10 +24,19 @@ from seqcnn.metrics import (
 )
 from seqcnn.modelfile import ModelSpec, TrainedModel
 from seqcnn.nulls import choose_count, draw_null
+from seqcnn.protocol import Diagnosis, Examination, calibrate_spec, diagnose, examine
 from seqcnn.splits import Split, add_shuffles
-from seqcnn.training import History, TrainingConfig, standardise_targets, train_members
+from seqcnn.training import (
+    Family,
+    History,
+    TrainingConfig,
+    Weights,
+    standardise_targets,
+    train_members,
+    train_mixture,
+)
 
-__all__ = ["Experiment", "evaluate_model", "run_experiment"]
+__all__ = ["Experiment", "evaluate_model", "predict_data", "run_experiment"]
 
 _MOST_ROWS = 4000
 """Training sequences that are looked at again for motifs, references and training metrics."""
@@ -40,6 +52,16 @@ class Experiment:
     history: History
     predictions: Predictions
     """Of the test rows."""
+    examination: Examination
+    """Of the calls on the test rows."""
+    diagnosis: Mapping[str, Diagnosis]
+    """Of each task: what its gaps between the sides say."""
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What ``metrics.json`` holds, without time and device."""
+        told = {task: one.to_json() for task, one in self.diagnosis.items()}
+        return {**self.model.metrics, **self.examination.to_json(), "diagnosis": told}
 
 
 def run_experiment(  # noqa: PLR0913
@@ -47,10 +69,13 @@ def run_experiment(  # noqa: PLR0913
     spec: ModelSpec,
     config: TrainingConfig,
     *,
+    families: Sequence[Family] = (),
+    starts: Sequence[Weights] = (),
     provenance: Mapping[str, Any],
     device: torch.device,
     threads: int = 0,
     progress: Callable[[int], object] | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Experiment:
     """Train a model on a split and measure it.
 
@@ -64,22 +89,31 @@ def run_experiment(  # noqa: PLR0913
         How to train it.
     provenance
         What the model file says of where it comes from.
-    device, threads, progress
+    families
+        What a mixture is made of; then `config` gives its seed alone.
+    starts, device, threads, progress, checkpoints
         As for `train_members`.
     """
     spec = standardise_targets(spec, split.train)
-    members, history = train_members(
-        split, spec, config, device=device, threads=threads, progress=progress
-    )
-    model = TrainedModel(spec, members, provenance=dict(provenance))
-    engine = Engine(model, device=device, threads=threads)
+    how: Any = {"device": device, "threads": threads, "progress": progress}
+    how["checkpoints"] = checkpoints
+    if families:
+        model, history = train_mixture(split, spec, families, **how)
+    else:
+        members, history = train_members(split, spec, config, starts=starts, **how)
+        model = TrainedModel(spec, members)
+    model = replace(model, provenance=dict(provenance))
+    engine = _calibrate(Engine(model, device=device, threads=threads), split.validation)
+    model, spec = engine.model, engine.spec
     sample = _sample(split, seed=config.seed)
     positives = _take_positives(split.train, spec, seed=config.seed)
     baselines = _fit_baselines(sample, spec)
     metrics, predictions = evaluate_model(engine, split.test, baselines, seed=config.seed)
-    sides = {"validation": split.validation, "train": sample}
+    sides = {"validation": split.validation, "train": sample, "train_dev": split.train_dev}
     for name, side in sides.items():
-        metrics[name] = _evaluate(spec, side, engine.predict(side.sequences.codes).logits)
+        if side is None:
+            continue
+        metrics[name] = _evaluate(spec, side, predict_data(engine, side).logits)
     judges = Judges(split.test.sequences.codes, split.test.targets)
     learned = learn_motifs(engine, positives.sequences.codes, judges=judges)
     model = replace(
@@ -96,7 +130,21 @@ def run_experiment(  # noqa: PLR0913
             seed=config.seed,
         ),
     )
-    return Experiment(model, history, predictions)
+    examination = examine(
+        spec, split.test, predictions.logits, motifs=model.motifs, seed=config.seed
+    )
+    return Experiment(model, history, predictions, examination, diagnose(metrics))
+
+
+def _calibrate(engine: Engine, validation: LabelledSequences) -> Engine:
+    """Give the engine of the model with the temperatures and thresholds of its tasks."""
+    logits = predict_data(engine, validation).logits
+    targets = validation.targets if validation.profiles is None else validation.profiles
+    spec = calibrate_spec(engine.spec, targets, logits)
+    if spec == engine.spec:
+        return engine
+    model = replace(engine.model, spec=spec)
+    return Engine(model, device=engine.device, threads=engine.threads)
 
 
 def evaluate_model(
@@ -109,12 +157,15 @@ def evaluate_model(
     tuple
         ``{"test": ..., "baselines": {NAME: ...}}`` as in metrics.json, and the predictions.
     """
-    predictions = engine.predict(data.sequences.codes)
+    predictions = predict_data(engine, data)
     metrics = {
         "test": _evaluate(engine.spec, data, predictions.logits, seed=seed),
         "baselines": {
             name: _evaluate(
-                engine.spec, data, predict_baseline(baseline, data.sequences.codes), seed=seed
+                replace(engine.spec, thresholds=()),
+                data,
+                _predict_baseline(baseline, data),
+                seed=seed,
             )
             for name, baseline in baselines.items()
         },
@@ -125,9 +176,38 @@ def evaluate_model(
 def _evaluate(
     spec: ModelSpec, data: LabelledSequences, predictions: NDArray[np.float64], *, seed: int = 0
 ) -> dict[str, Any]:
+    if data.profiles is not None:
+        return evaluate_profiles(
+            data.profiles,
+            predictions,
+            task_names=spec.tasks,
+            is_signal=spec.is_signal,
+            seed=seed,
+            thresholds=spec.thresholds,
+        )
     return evaluate_tasks(
-        data.targets, predictions, task_names=spec.tasks, kind=spec.task_kind, seed=seed
+        data.targets,
+        predictions,
+        task_names=spec.tasks,
+        kind=spec.task_kind,
+        seed=seed,
+        thresholds=spec.thresholds,
     )
+
+
+def predict_data(engine: Engine, data: LabelledSequences) -> Predictions:
+    """Score sequences, or each base of them where the bases have targets."""
+    if data.profiles is not None:
+        return predict_profiles(engine, data.sequences.codes)
+    return engine.predict(data.sequences.codes)
+
+
+def _predict_baseline(baseline: Baseline, data: LabelledSequences) -> NDArray[np.float64]:
+    """Score sequences by a baseline; of a profile, all bases of a sequence alike."""
+    logits = predict_baseline(baseline, data.sequences.codes)
+    if data.profiles is None:
+        return logits
+    return np.broadcast_to(logits[:, :, None], data.profiles.shape)
 
 
 def _sample(split: Split, *, seed: int) -> LabelledSequences:

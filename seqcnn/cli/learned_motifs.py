@@ -75,11 +75,12 @@ def _look_for(
 
     motifs: list[Motif] = []
     unused: dict[str, int] = {}
-    for part in model.parts or (model,):
+    side_by_side = () if model.is_mixture else model.parts
+    for part in side_by_side or (model,):
         engine = make_engine(part.with_rule(length=codes.shape[1]), options)
         judges = _judges(engine, codes)
         found = learn_motifs(engine, codes, judges=judges, convention=options["convention"])
-        prefix = f"{part.spec.tasks[0]}_".replace("/", "_") if model.parts else ""
+        prefix = f"{part.spec.tasks[0]}_".replace("/", "_") if side_by_side else ""
         motifs += [_rename(motif, prefix) for motif in found.motifs]
         unused |= {prefix + name: number for name, number in found.unused.items()}
     motifs.sort(key=lambda motif: (bool(motif.duplicate_of), -motif.importance))

@@ -81,7 +81,8 @@ class Engine:
         self, model: TrainedModel, *, device: "torch.device | str" = "cpu", threads: int = 0
     ) -> None:
         self.model, self.spec = model, model.spec
-        on_cpu = model.parts or model.spec.window or GkmBackend.suits(model.spec)
+        side_by_side = bool(model.parts) and not model.is_mixture
+        on_cpu = side_by_side or model.spec.window or GkmBackend.suits(model.spec)
         self.device = "cpu" if on_cpu else str(device)
         self.threads = count_threads(threads)
         self._backend: Backend = self._choose_backend()
@@ -90,9 +91,7 @@ class Engine:
 
     def _choose_backend(self) -> Backend:
         if self.model.parts:
-            from seqcnn.engine.collection import Collection
-
-            return Collection(self.model.parts, self.threads, self._make_part)
+            return self._join_parts()
         if GkmBackend.suits(self.spec):
             return GkmBackend(self.spec, self.model.members, self.threads)
         if self.spec.window:
@@ -107,6 +106,17 @@ class Engine:
         if CompiledBackend.suits(self.spec):
             return CompiledBackend(self.spec, self.model.members, self.threads)
         return self.torch
+
+    def _join_parts(self) -> Backend:
+        if self.model.is_mixture:
+            from seqcnn.engine.mixture import Mixture
+
+            return Mixture(self.singles)
+        from seqcnn.engine.collection import Collection
+
+        return Collection(
+            self.model.parts, self.threads, lambda part: self._engine_of(part)._backend
+        )
 
     def round_to(self, precision: str) -> None:
         """Let a GPU round what a deep network multiplies: faster, and less exact.
@@ -125,7 +135,7 @@ class Engine:
         """
         if precision == "float32":
             return
-        if self.device == "cpu" or self._backend is not self.torch or not self.torch.is_deep:
+        if self.device == "cpu" or not self._is_deep:
             raise ConfigError(
                 f"--precision {precision}",
                 "only deep networks on a GPU are rounded",
@@ -134,8 +144,24 @@ class Engine:
             )
         self.torch.round_to(precision)
 
-    def _make_part(self, part: TrainedModel) -> Backend:
-        return Engine(part, threads=self.threads)._backend
+    @functools.cached_property
+    def singles(self) -> "tuple[Engine, ...]":
+        """Engines of the parts of a mixture, or this one: each of members of one family."""
+        if self.model.is_mixture:
+            return tuple(self._engine_of(part) for part in self.model.parts)
+        return (self,)
+
+    @property
+    def has_detectors(self) -> bool:
+        """Whether the members are networks, whose detectors `torch` gives."""
+        return not self.model.parts and not isinstance(self._backend, GkmBackend)
+
+    @property
+    def _is_deep(self) -> bool:
+        return self.has_detectors and self._backend is self.torch and self.torch.is_deep
+
+    def _engine_of(self, part: TrainedModel) -> "Engine":
+        return Engine(part, device=self.device, threads=self.threads)
 
     @functools.cached_property
     def torch(self) -> "TorchBackend":

@@ -1,6 +1,6 @@
 """The model file: one safetensors file with everything that scoring needs, and nothing that runs.
 
-Layout, ``FORMAT_VERSION`` 2
+Layout, ``FORMAT_VERSION`` 3
     Tensors ``member.I.NAME`` (weights of member I), ``reference`` (tasks, quantiles),
     ``motif.I`` (4, width) counts and ``null`` (types, tasks, count), sizes of the effects of null
     variants. The safetensors metadata holds one key, ``seqcnn``: a JSON object with
@@ -14,6 +14,10 @@ Models side by side
     ``parts`` lists the `spec`, the number of `members` and the `provenance` of each; tensors
     ``part.P.member.I.NAME`` are its weights. The model itself has the architecture ``several``
     and no members.
+
+Mixtures
+    The same, with the architecture ``mixture``: parts of any number of members, each with the
+    tasks of the model (version 3).
 
 Version 1 had neither parts nor windows inside a sequence. A model without them is written as
 version 1 still, so that older programs read it.
@@ -40,7 +44,7 @@ from seqcnn.significance import Null
 
 __all__ = ["FORMAT_VERSION", "read_model", "write_model"]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _METADATA = "seqcnn"
 _DIGEST = "sha256"
 _LONGEST_MESSAGE = 200
@@ -52,7 +56,7 @@ def write_model(model: TrainedModel, path: Path) -> None:
     """Write a model file; the place is taken only when it is whole."""
     tensors = _collect_tensors(model)
     content = {
-        "format_version": 2 if model.parts or model.spec.window else 1,
+        "format_version": _oldest_version(model),
         "spec": model.spec.to_json(),
         "members": len(model.members),
         "motifs": [_motif_to_json(motif) for motif in model.motifs],
@@ -69,6 +73,12 @@ def write_model(model: TrainedModel, path: Path) -> None:
     text = _dump(content | {_DIGEST: _digest(content, tensors)})
     with whole_file(path) as partial:
         save_file(tensors, partial, metadata={_METADATA: text})
+
+
+def _oldest_version(model: TrainedModel) -> int:
+    if model.is_mixture:
+        return 3
+    return 2 if model.parts or model.spec.window else 1
 
 
 def _collect_tensors(model: TrainedModel) -> Tensors:
@@ -182,8 +192,7 @@ def _assemble(content: dict[str, Any], tensors: Tensors) -> TrainedModel:
         for part, values in enumerate(content.get("parts", ()))
     )
     members = () if parts else _members(weights, -1, content["members"])
-    if parts and spec.tasks != tuple(task for part in parts for task in part.spec.tasks):
-        raise ValueError("tasks that are not those of the parts")
+    _check_parts(spec, parts)
     if spec.window and not parts and len(members) * len(spec.tasks) > 1:
         raise ValueError(f"windows for {len(members)} members and {len(spec.tasks)} tasks")
     reference = tensors["reference"]
@@ -204,6 +213,23 @@ def _assemble(content: dict[str, Any], tensors: Tensors) -> TrainedModel:
     return TrainedModel(
         spec, members, reference, motifs, null=null, parts=parts, unused=unused, **described
     )
+
+
+def _check_parts(spec: ModelSpec, parts: tuple[TrainedModel, ...]) -> None:
+    if spec.architecture == "mixture":
+        alike = all(_window(part.spec) == _window(spec) for part in parts)
+        if not (parts and alike):
+            raise ValueError("a mixture of models that do not take and give the same")
+        return
+    if parts and spec.tasks != tuple(task for part in parts for task in part.spec.tasks):
+        raise ValueError("tasks that are not those of the parts")
+    for number, part in enumerate(parts, start=1):
+        if len(part.members) > 1:
+            raise ValueError(f"{len(part.members)} members of part {number}")
+
+
+def _window(spec: ModelSpec) -> tuple[object, ...]:
+    return spec.task_kind, spec.tasks, spec.length, spec.alphabet, spec.window
 
 
 _WEIGHTS = re.compile(r"(?:part\.([0-9]{1,9})\.)?member\.([0-9]{1,9})\.(.+)")
@@ -242,8 +268,6 @@ def _part_to_json(part: TrainedModel) -> dict[str, Any]:
 def _part_from_json(values: dict[str, Any], weights: Weights, number: int) -> TrainedModel:
     spec = ModelSpec.from_json(values["spec"])
     members = _members(weights, number, values["members"])
-    if len(members) > 1:
-        raise ValueError(f"{len(members)} members of part {number + 1}")
     return TrainedModel(spec, members, provenance=dict(values["provenance"]))
 
 

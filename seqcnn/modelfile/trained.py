@@ -40,8 +40,10 @@ class TrainedModel:
         Effects of null variants, against which those of alleles are held; None where there is
         no null distribution.
     parts
-        Models side by side, of one network each, whose tasks one after the other are those of
-        this model; it has no members of its own then.
+        Models that this one is made of; it has no members of its own then. Side by side, of one
+        network each, their tasks one after the other are those of this model. In a mixture
+        (`is_mixture`) they all have its tasks, and all their members are its members: what each
+        says is brought on one scale by the centre and scale of its part.
     """
 
     spec: ModelSpec
@@ -58,7 +60,14 @@ class TrainedModel:
     @property
     def networks(self) -> int:
         """How many networks say something about each task."""
+        if self.is_mixture:
+            return sum(len(part.members) for part in self.parts)
         return len(self.members) or 1
+
+    @property
+    def is_mixture(self) -> bool:
+        """Whether the parts are of one and the same task, and averaged."""
+        return self.spec.architecture == "mixture"
 
     def with_rule(self, **changes: Any) -> "TrainedModel":
         """Give a model that scores by another rule, such as ``strands="single"``; parts too."""

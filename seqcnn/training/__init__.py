@@ -20,6 +20,7 @@ from seqcnn.training.config import (
     standardise_targets,
 )
 from seqcnn.training.loop import train_many, train_members
+from seqcnn.training.mixture import Family, train_mixture
 from seqcnn.training.schedules import SCHEDULES
 from seqcnn.training.transfer import take_weights
 
@@ -28,6 +29,7 @@ __all__ = [
     "SCHEDULES",
     "Augmentation",
     "DivergenceError",
+    "Family",
     "History",
     "TrainedNetwork",
     "TrainingConfig",
@@ -39,4 +41,5 @@ __all__ = [
     "take_weights",
     "train_many",
     "train_members",
+    "train_mixture",
 ]

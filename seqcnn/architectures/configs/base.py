@@ -18,7 +18,14 @@ from seqcnn.architectures.layers import (
     unit,
 )
 
-__all__ = ["EndingConfig", "NetworkConfig", "PooledConfig", "SeveralConfig", "StackedConfig"]
+__all__ = [
+    "EndingConfig",
+    "MixtureConfig",
+    "NetworkConfig",
+    "PooledConfig",
+    "SeveralConfig",
+    "StackedConfig",
+]
 
 _ACTIVATIONS = {
     "relu": "ReLU",
@@ -178,6 +185,13 @@ class PooledConfig(StackedConfig):
     def pool(self, channels: int, size: int) -> Layer:
         """Make a local pooling."""
         return pool(_POOLS[self.pooling], channels, size, stride=max(1, size - self.overlap))
+
+
+@dataclass(frozen=True)
+class MixtureConfig(NetworkConfig):
+    """No network of its own: the model is the mean of models of one and the same task."""
+
+    summary: ClassVar[str] = "models of other families, averaged"
 
 
 @dataclass(frozen=True)

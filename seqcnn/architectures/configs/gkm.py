@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from seqcnn.architectures.configs.base import NetworkConfig
 from seqcnn.architectures.configs.fields import number
-from seqcnn.architectures.layers import Layer
+from seqcnn.architectures.layers import Layer, convolution
 from seqcnn.errors import ConfigError
 
 __all__ = ["GkmConfig"]
@@ -41,11 +41,10 @@ class GkmConfig(NetworkConfig):
                 expected=f"1 to {self.width}",
             )
 
+    def trunk(self, length: int) -> tuple[Layer, ...]:  # noqa: ARG002
+        """List what bounds the length: every position is the beginning of a k-mer."""
+        return (convolution("gapped k-mers", (4, 1), self.width),)
+
     def layers(self, *, length: int, tasks: int) -> tuple[Layer, ...]:  # noqa: ARG002
         """List none: this is no network."""
         return ()
-
-    @property
-    def shortest(self) -> int:
-        """Bases that a sequence must have at least."""
-        return self.width

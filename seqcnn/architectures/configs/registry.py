@@ -5,7 +5,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from seqcnn.architectures.configs.base import NetworkConfig, SeveralConfig
+from seqcnn.architectures.configs.base import MixtureConfig, NetworkConfig, SeveralConfig
 from seqcnn.architectures.configs.chains import (
     AlexNetConfig,
     LeNetConfig,
@@ -37,6 +37,8 @@ ARCHITECTURES: dict[str, type[NetworkConfig]] = {
     "recurrent": RecurrentConfig,
 }
 
+_OF_PARTS: dict[str, type[NetworkConfig]] = {"several": SeveralConfig, "mixture": MixtureConfig}
+
 
 def configure(name: str, values: Mapping[str, str | float]) -> NetworkConfig:
     """Make the config of a family from ``FIELD=VALUE`` settings.
@@ -46,8 +48,8 @@ def configure(name: str, values: Mapping[str, str | float]) -> NetworkConfig:
     ConfigError
         For an unknown family or field (with the nearest name), or a value that does not fit.
     """
-    if name == "several" and not values:
-        return SeveralConfig()
+    if name in _OF_PARTS and not values:
+        return _OF_PARTS[name]()
     if name not in ARCHITECTURES:
         raise ConfigError("--arch", f"no architecture {name!r}", expected=", ".join(ARCHITECTURES))
     fields = {item.name: item for item in dataclasses.fields(ARCHITECTURES[name])}

@@ -1,0 +1,226 @@
+"""``--members``: how many networks of which families make up a model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from seqcnn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from seqcnn.architectures import NetworkConfig
+    from seqcnn.datasets import LabelledSequences
+    from seqcnn.metrics import TaskKind
+    from seqcnn.modelfile import ModelSpec, TrainedModel
+    from seqcnn.training import Family, TrainingConfig
+
+__all__ = [
+    "MEMBERS",
+    "Members",
+    "choose_families",
+    "count_members",
+    "make_families",
+    "mixture_spec",
+    "read_members",
+]
+
+_MOST = 100
+_RECIPE = "motif:3,gkm:1"
+"""What ``seqcnn train`` makes for a classification where nothing else is asked for."""
+
+_CLASSES = ("binary", "multilabel")
+_WIDTHS = (6, 8, 10)
+"""Bases of the detectors of the three networks made for a regression, which see weak sites in
+different ways: together they follow ranks better than any number of one width."""
+
+
+class _MembersType(click.ParamType):  # type: ignore[type-arg]
+    name = "members"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> "str":
+        """Accept a number, or FAMILY:NUMBER,...; keep the text."""
+        text = str(value).strip()
+        for family, number in _split(text):
+            whole = number.isascii() and number.isdigit() and 1 <= int(number) <= _MOST
+            if not whole or (":" in text and not family):
+                self.fail(
+                    f"{value!r} is neither a number from 1 to {_MOST} nor FAMILY:NUMBER,...",
+                    param,
+                    ctx,
+                )
+        return text
+
+
+MEMBERS = _MembersType()
+
+
+def _split(text: str) -> list[tuple[str, str]]:
+    """Part ``motif:3,gkm:1`` into families and numbers; a number alone has the family ''."""
+    pairs = []
+    for part in text.split(","):
+        family, colon, number = part.strip().rpartition(":")
+        pairs.append((family.strip() if colon else "", number.strip()))
+    return pairs
+
+
+def count_members(options: Mapping[str, Any]) -> int:
+    """Give the number of ``--members`` of a model of one family.
+
+    Raises
+    ------
+    ConfigError
+        When several families are named.
+    """
+    pairs = _split(str(options["members"] or 1))
+    if len(pairs) > 1 or pairs[0][0] not in ("", options["arch"]):
+        raise ConfigError(
+            f"--members {options['members']}",
+            "names families",
+            expected="a number here",
+            remedy="choose the family with --arch",
+        )
+    return int(pairs[0][1])
+
+
+@dataclass(frozen=True)
+class Members:
+    """The members of one family.
+
+    Attributes
+    ----------
+    options
+        Those of the command, as they would be for this family alone.
+    config
+        The numbers of the family.
+    training
+        How its members are trained.
+    """
+
+    options: dict[str, Any]
+    config: "NetworkConfig"
+    training: "TrainingConfig"
+
+
+def read_members(options: dict[str, Any], start: "TrainedModel | None") -> list[Members]:
+    """Read ``--members`` with ``--arch`` and ``--set``; of more than one family a mixture is made.
+
+    Parameters
+    ----------
+    options
+        Of the command.
+    start
+        The model of ``--init``.
+
+    Raises
+    ------
+    ConfigError
+        For families that are not there, or named twice.
+    """
+    from seqcnn.cli.training_options import read_network, read_training
+    from seqcnn.cli.transfer_options import fine_tune
+
+    pairs = _choose(options, start)
+    names = [family for family, _ in pairs]
+    members = []
+    for family, number in pairs:
+        settings = _settings_of(family, names, options["settings"])
+        own = {**options, "arch": family, "members": number, "settings": settings}
+        config = read_network(own, start)
+        members.append(Members(own, config, fine_tune(read_training(own), own)))
+    return members
+
+
+def _choose(options: Mapping[str, Any], start: "TrainedModel | None") -> list[tuple[str, int]]:
+    context = click.get_current_context()
+    given = context.get_parameter_source("arch") is not ParameterSource.DEFAULT
+    text, arch = options["members"], str(options["arch"])
+    where = f"--members {text}"
+    if options["fast"]:
+        return [(arch, count_members(options))]
+    if text is None and not given and start is None:
+        text = _RECIPE
+    pairs = [(family or arch, int(number)) for family, number in _split(str(text or 1))]
+    names = [family for family, _ in pairs]
+    if len(set(names)) < len(names):
+        raise ConfigError(where, "a family twice", expected="each family once")
+    if given and names != [arch]:
+        raise ConfigError(
+            where,
+            f"--arch {arch} too",
+            expected="families in one of the two",
+            remedy="leave one out",
+        )
+    if start and len(names) > 1:
+        raise ConfigError(where, "--init too", expected="one family, that of the model")
+    return pairs
+
+
+def _settings_of(family: str, names: list[str], settings: tuple[str, ...]) -> tuple[str, ...]:
+    """Choose the ``--set`` of a family: FAMILY.FIELD=VALUE; without a family, of the first."""
+    own = []
+    for setting in settings:
+        prefix, dot, _ = setting.partition("=")[0].partition(".")
+        if dot and prefix.strip() not in names:
+            raise ConfigError(
+                f"--set {setting}", f"no family {prefix!r}", expected=" or ".join(names)
+            )
+        if dot and prefix.strip() == family:
+            own.append(setting.partition(".")[2])
+        elif not dot and family == names[0]:
+            own.append(setting)
+    return tuple(own)
+
+
+def choose_families(
+    members: list[Members], options: Mapping[str, Any], kind: "TaskKind"
+) -> list[Members]:
+    """Take the families that suit the task, where none was asked for.
+
+    For classes those of the recipe, for a regression networks of several widths, else one network.
+    """
+    from dataclasses import replace
+
+    asked = len(members) == 1 or options["members"] is not None
+    if asked or kind in _CLASSES:
+        return members
+    first = members[0]
+    first = replace(first, training=replace(first.training, members=1))
+    given = {setting.partition("=")[0].strip() for setting in first.options["settings"]}
+    if kind != "regression" or "width" in given:
+        return [first]
+    changes: dict[str, Any] = {} if "dropout" in given else {"dropout": 0.0}
+    numbers = [changes | {"width": width} for width in _WIDTHS]
+    return [replace(first, config=replace(first.config, **own)) for own in numbers]
+
+
+def make_families(
+    members: list[Members], train: "LabelledSequences", kind: "TaskKind", *, transform: str
+) -> "list[Family]":
+    """Say what the model of each family takes and gives."""
+    from seqcnn.cli.training_options import make_spec
+    from seqcnn.training import Family
+
+    return [
+        Family(make_spec(one.options, one.config, train, kind, transform=transform), one.training)
+        for one in members
+    ]
+
+
+def mixture_spec(families: "list[Family]") -> "ModelSpec":
+    """Say what a mixture takes and gives: what its parts do."""
+    from dataclasses import replace
+
+    from seqcnn.architectures import configure
+
+    first = families[0].spec
+    strands = {family.spec.strands for family in families}
+    return replace(
+        first,
+        architecture="mixture",
+        config=configure("mixture", {}),
+        strands=strands.pop() if len(strands) == 1 else "average",
+    )
