@@ -11,9 +11,9 @@ from seqcnn.architectures.base import SequenceNetwork
 from seqcnn.architectures.configs import StackedConfig
 from seqcnn.architectures.convolutions import Convolution, initialise
 from seqcnn.architectures.layers import shortest_input, trace_layers
-from seqcnn.architectures.modules import Residual, make_chain, norm_moments
+from seqcnn.architectures.modules import make_chain, norm_moments
 
-__all__ = ["Convolution", "Residual", "StackedNetwork", "norm_moments"]
+__all__ = ["StackedNetwork"]
 
 # Numbers of the widest layer. More than a core's cache holds are a third slower; the head, whose
 # weights are many, wants more sequences together.
@@ -122,7 +122,7 @@ class StackedNetwork(SequenceNetwork):
         return cast("Tensor", at_positions(self.features(one_hot)))[:, :, 0]
 
     def join_strands(self, forward: Tensor, reverse: Tensor) -> Tensor:
-        """Keep the mean of means, and of all else the larger; position by position, if there are."""
+        """Keep the mean of means, and of all else the larger; at each position, where there are."""
         kind = self.layers[-1].kind
         if kind == "global max and mean":
             highest, mean = zip(*(side.chunk(2, 1) for side in (forward, reverse)), strict=True)

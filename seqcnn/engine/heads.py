@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from seqcnn.architectures.layers import Layer
-from seqcnn.architectures.stacked import norm_moments
+from seqcnn.architectures.modules import norm_moments
 from seqcnn.engine.parts import FEWEST_COLUMNS, FEWEST_ROWS, fill_up
 from seqcnn.engine.settling import Strip, sum_positions
 from seqcnn.engine.settling_loops import Indices, rectify_by_loops

@@ -12,8 +12,10 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from seqcnn.architectures.convolutions import Convolution
 from seqcnn.architectures.layers import Layer
-from seqcnn.architectures.stacked import Convolution, Residual, StackedNetwork, norm_moments
+from seqcnn.architectures.modules import Residual, norm_moments
+from seqcnn.architectures.stacked import StackedNetwork
 from seqcnn.engine.settling import Kept, keep_scores
 from seqcnn.engine.settling_loops import EXPONENTIAL, MAX, MEAN, RELU, Geometry
 from seqcnn.engine.shortcuts import Shortcut, find_shortcut
@@ -109,7 +111,15 @@ class _Draft:
 
 
 def compile_steps(network: StackedNetwork) -> tuple[Step | Block, ...]:
-    """Put the layers of a network's trunk together to steps, without its last, global layer."""
+    """Put the layers of a network's trunk together to steps, without its last, global layer.
+
+    Raises
+    ------
+    TypeError
+        For a kind of layer through which changes are not followed.
+    """
+    if not network.layers[-1].is_whole:
+        raise TypeError("a trunk that keeps its positions")
     steps = _compile(network.layers[:-1], list(network.trunk)[:-1])
     if not isinstance(steps[0], Step) or steps[0].weights is None:
         raise TypeError("a network that does not begin with a convolution")
@@ -148,6 +158,8 @@ def _compile(layers: Sequence[Layer], modules: Sequence[nn.Module]) -> tuple[Ste
 
 def _stage(layer: Layer) -> int:
     """Give the place of a layer within a step."""
+    if layer.kind in _POOLS and layer.padding[0] != layer.padding[1]:
+        raise TypeError("a pooling with a window for what is left over")
     for stage, kinds in enumerate(({"convolution"}, {"batch norm"}, _ACTIVATIONS, _POOLS), 1):
         if layer.kind in kinds:
             return stage
