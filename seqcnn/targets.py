@@ -15,7 +15,7 @@ from seqcnn.datasets import LabelledSequences
 from seqcnn.errors import ConfigError
 from seqcnn.splits import Split
 
-__all__ = ["choose_transform", "transform_split", "transform_targets"]
+__all__ = ["choose_transform", "clamp_targets", "transform_split", "transform_targets"]
 
 _log = logging.getLogger(__name__)
 
@@ -76,6 +76,33 @@ def transform_targets(data: LabelledSequences, transform: str) -> LabelledSequen
             remedy="train with --transform none",
         )
     return replace(data, targets=np.log2(data.targets))
+
+
+def clamp_targets(split: Split, percentile: float) -> Split:
+    """Bring the highest targets down to a percentile of the training's, in each task.
+
+    Outliers of an assay then do not rule what is learned. The test data stay as they are.
+
+    Parameters
+    ----------
+    split
+        Of a regression.
+    percentile
+        From 0 to 100.
+    """
+    highest = np.nanpercentile(split.train.targets.astype(np.float64), percentile, axis=0)
+    above = int((split.train.targets > highest).sum())
+    _log.info("targets: %d of the training above percentile %g, clamped", above, percentile)
+
+    def clamp(data: LabelledSequences) -> LabelledSequences:
+        return replace(data, targets=np.minimum(data.targets, highest.astype(np.float32)))
+
+    return replace(
+        split,
+        train=clamp(split.train),
+        validation=clamp(split.validation),
+        train_dev=split.train_dev and clamp(split.train_dev),
+    )
 
 
 def transform_split(split: Split, transform: str) -> Split:

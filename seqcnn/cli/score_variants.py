@@ -14,6 +14,7 @@ from seqcnn.cli.models import model_option, open_engine
 from seqcnn.cli.options import INPUT, OUTPUT, common_options, read_shard
 from seqcnn.cli.progress import show_progress
 from seqcnn.cli.provenance import canonical_command
+from seqcnn.cli.score_report import check_report, write_score_report
 from seqcnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -58,6 +59,12 @@ Options = dict[str, Any]
 @click.option("--tsv", type=OUTPUT, metavar="OUT.tsv[.gz]", help="A row an allele and task.")
 @click.option("--parquet", type=OUTPUT, metavar="OUT", help="The same rows as Parquet.")
 @click.option("--summary", type=OUTPUT, metavar="OUT.json", help="Counts by reason, as JSON.")
+@click.option(
+    "--report",
+    type=OUTPUT,
+    metavar="OUT.html",
+    help="A page with the counts, the largest effects and their mutation maps; needs -o.",
+)
 @click.option(
     "-r",
     "--regions",
@@ -138,6 +145,8 @@ def command(**options: Any) -> None:
             show_preflight(reader, scorer, share=_share(options), summary=options["summary"])
             return
         tally = _run(options, reader, scorer)
+        if options["report"]:
+            write_score_report(options, tally, scorer, command=_command(options))
     _report(tally, options)
 
 
@@ -146,7 +155,7 @@ def _check_outputs(options: Options) -> None:
     from seqcnn.scoring import check_parquet
 
     outputs: list[Path] = [
-        options[key] for key in ("output", "tsv", "parquet", "summary") if options[key]
+        options[key] for key in ("output", "tsv", "parquet", "summary", "report") if options[key]
     ]
     if [str(path) for path in outputs].count("-") > 1:
         raise ConfigError(
@@ -157,6 +166,7 @@ def _check_outputs(options: Options) -> None:
         if str(path) != "-":
             check_output(path, force=options["force"], inputs=taken)
             taken.append(path)
+    check_report(options)
     if options["parquet"]:
         check_parquet()
     _check_choices(options)

@@ -111,6 +111,13 @@ def model_options(command: Decorated) -> Decorated:
             " targets with a long upper tail.",
         ),
         click.option(
+            "--clamp",
+            type=click.FloatRange(50, 100, min_open=True),
+            metavar="PERCENTILE",
+            help="Largest target that a regression learns from, such as 99.95: those above it"
+            " count as it.",
+        ),
+        click.option(
             "--alphabet",
             type=click.Choice(["dna", "rna"]),
             default="dna",
@@ -268,7 +275,7 @@ def read_network(options: dict[str, Any], start: "TrainedModel | None" = None) -
 def read_split(options: dict[str, Any], source: "Source") -> tuple["Split", "TaskKind", str]:
     """Read the data and part them: the split, on its learning scale, the task and the scale."""
     from seqcnn.sources import prepare_split
-    from seqcnn.targets import transform_split
+    from seqcnn.targets import clamp_targets, transform_split
 
     split, kind = prepare_split(
         source,
@@ -277,6 +284,11 @@ def read_split(options: dict[str, Any], source: "Source") -> tuple["Split", "Tas
         task_kind=options["task"],
         seed=options["seed"],
     )
+    if options["clamp"] is not None:
+        if kind != "regression":
+            where = f"--clamp {options['clamp']:g}"
+            raise ConfigError(where, f"the task is {kind}", expected="a regression")
+        split = clamp_targets(split, options["clamp"])
     transform = _transform(options, kind, split)
     return transform_split(split, transform), kind, transform
 
@@ -324,6 +336,13 @@ def make_spec(
     """
     from seqcnn.modelfile import ModelSpec
 
+    if kind == "profile" and not config.gives_profile:
+        raise ConfigError(
+            f"--arch {options['arch']}",
+            "one output for a sequence, and the task is a profile",
+            expected="a network with an output for each base",
+            remedy="choose --arch unet or fcn",
+        )
     single = options["alphabet"] == "rna"
     spec = ModelSpec(
         architecture=options["arch"],

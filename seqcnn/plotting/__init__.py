@@ -1,6 +1,7 @@
 """Drawing: logos and curves on Axes that the caller gives; nothing is computed here."""
 
 from seqcnn.plotting.curves import (
+    plot_histogram,
     plot_history,
     plot_precision_recall,
     plot_reliability,
@@ -21,6 +22,7 @@ __all__ = [
     "LogoKind",
     "create_figure",
     "plot_alignment",
+    "plot_histogram",
     "plot_history",
     "plot_letters",
     "plot_logo",

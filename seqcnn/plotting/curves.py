@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 __all__ = [
+    "plot_histogram",
     "plot_history",
     "plot_precision_recall",
     "plot_reliability",
@@ -235,3 +236,23 @@ def plot_sides(
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
+
+
+def plot_histogram(axes: Axes, counts: Values, edges: Values, *, name: str) -> None:
+    """Draw how often values fall between edges, on a logarithmic scale.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    counts, edges
+        Numbers (bins,), and the ends of the bins (bins + 1,).
+    name
+        What the values are.
+    """
+    axes.stairs(counts, edges, fill=True, color=_LINE_COLOURS[0])
+    axes.set_yscale("symlog", linthresh=1)
+    axes.set(xlabel=name, ylabel="records")
+    axes.set_ylim(bottom=0)
+    axes.axvline(0, color="0.5", linewidth=0.8, linestyle=":")
+    axes.spines[["top", "right"]].set_visible(False)

@@ -30,6 +30,7 @@ __all__ = [
     "draw_histories",
     "draw_reliability",
     "draw_sides",
+    "tabulate",
 ]
 
 _MOST_LOGOS = 12

@@ -27,7 +27,7 @@ __all__ = ["COLUMNS", "Columns", "ScoreFields", "spell_scores", "table_rows"]
 _SCORES = ("ref_logit", "alt_logit", "delta", "probability_difference", "deepbind", "quantile")
 _SPREAD = ("p", "sd")
 
-_UNITS = {"none": "target", "log2": "log2"}
+_UNITS = {"none": "target", "log2": "log2", "log2p1": "log2"}
 """How the targets of a regression were changed -> what its output is."""
 
 COLUMNS = ("contig", "position", "id", "ref", "alt", "task", *_SCORES, "p", "q", "sd", "reason")
@@ -73,10 +73,10 @@ class ScoreFields:
             "p": not with_p,
             "q": not with_q,
             "sd": model.networks == 1,
-            "probability_difference": model.spec.task_kind == "regression",
+            "probability_difference": model.spec.is_signal,
         }
         wanted = [score for score in (*_SCORES, "p", "q", "sd") if not left_out.get(score)]
-        output = "logit" if model.spec.task_kind != "regression" else _UNITS[model.spec.transform]
+        output = _UNITS[model.spec.transform] if model.spec.is_signal else "logit"
         fields = score_fields(wanted, tasks, output=output)
         numbered = {
             (score, tasks.index(task)): field

@@ -33,9 +33,14 @@ Doubles = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Keys = NDArray[np.uint32]
 
-BEND = 0.3
-"""Error of a regression, in standard deviations of the target, beyond which the loss grows no
-longer with its square: assays have outliers, and those must not rule."""
+BEND = 2.0
+"""Error of a regression, in standard deviations of the target, beyond which the loss, half the
+squared error, grows no longer with its square: assays have outliers, and those must not rule.
+
+References
+----------
+Huber 1964, doi:10.1214/aoms/1177703732
+"""
 
 
 @compile_kernel
@@ -359,5 +364,5 @@ def _loss_of(logit: float, target: float, regression: bool) -> tuple[float, floa
         loss = max(logit, 0.0) - logit * target + math.log1p(small)
         return loss, (1.0 if logit >= 0 else small) / (1 + small) - target
     if abs(error) < BEND:
-        return error * error / (2 * BEND), error / BEND
-    return abs(error) - BEND / 2, 1.0 if error > 0 else -1.0
+        return error * error / 2, error
+    return BEND * (abs(error) - BEND / 2), BEND if error > 0 else -BEND

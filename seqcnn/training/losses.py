@@ -21,7 +21,7 @@ def sum_losses(logits: Tensor, targets: Tensor, kind: str) -> tuple[Tensor, Tens
     known = ~targets.isnan()
     filled = torch.where(known, targets, torch.zeros_like(targets)).expand_as(logits)
     if kind == "regression":
-        losses = functional.smooth_l1_loss(logits, filled, reduction="none", beta=BEND)
+        losses = functional.huber_loss(logits, filled, reduction="none", delta=BEND)
     else:
         losses = functional.binary_cross_entropy_with_logits(logits, filled, reduction="none")
     losses = torch.where(known, losses, torch.zeros_like(losses))
