@@ -14,6 +14,7 @@ from tiny_models import CPU, draw_codes, label, plant_split
 
 from seqcnn.architectures import ARCHITECTURES, configure
 from seqcnn.calibration import (
+    Candidate,
     Search,
     Study,
     Trial,
@@ -37,7 +38,7 @@ from seqcnn.splits import Split
 from seqcnn.training import TrainedNetwork, TrainingConfig, TrainingJob, train_many
 
 OPTIONS = ("learning_rate", "momentum", "weight_decay", "l1", "steps", "batch_size", "optimiser")
-OPTIONS += ("schedule", "patience", "detector_l1")
+OPTIONS += ("schedule", "patience", "detector_l1", "l1_start")
 DRAWS = 2000
 
 
@@ -169,8 +170,9 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
         parse_priors({"drop_out": [0, 0.5]}, "motif", options=OPTIONS, where="my.yaml")
     with pytest.raises(ConfigError, match="stands twice"):
         parse_priors({"batch-size": [1, 2], "batch_size": 3}, "motif", options=OPTIONS, where="x")
+    fixed = parse_priors({"dropout": 0.2}, "motif", options=OPTIONS, where="x")
     with pytest.raises(ConfigError, match="nothing is left to be drawn"):
-        parse_priors({"dropout": 0.2}, "motif", options=OPTIONS, where="x")
+        fixed.without(())
 
 
 # Folds
@@ -298,13 +300,13 @@ def study() -> Study:
     split = plant_split(sizes=(60, 20, 20))
     priors = parse_priors(TINY_PRIORS, "deepbind", options=OPTIONS, where="here")
 
-    def plan(settings: dict) -> tuple[ModelSpec, TrainingConfig]:
+    def plan(settings: dict) -> Candidate:
         own = {name: settings[name] for name in priors.network}
         config = configure("deepbind", {"detectors": 4, "width": 8} | own)
         training = {name: settings[name] for name in priors.training}
         base = TrainingConfig(batch_size=16, optimiser="nesterov", schedule="constant", seed=5)
         spec = ModelSpec("deepbind", config, "binary", split.train.tasks, 30, "max")
-        return spec, replace(base, **training)
+        return Candidate(spec, replace(base, **training))
 
     return Study(make_folds(split, folds=3, seed=5, labelled=True), priors, plan, seed=5)
 
@@ -328,11 +330,11 @@ def test_trials_are_the_same_together_alone_in_shards_and_on_threads(study) -> N
 
 def test_a_trial_is_what_the_training_loop_gives_for_each_fold(study) -> None:
     (trial,) = searched(study, [4])
-    spec, training = study.plan(study.priors.draw(seed=study.seed, number=3))
-    training = replace(training, evaluations=5, patience=99)
+    chosen = study.plan(study.priors.draw(seed=study.seed, number=3))
+    training = replace(chosen.training, evaluations=5, patience=99)
     curves = []
     for place, fold in enumerate(study.folds):
-        job = TrainingJob(fold, spec, training, member=9 + place, batches=study.seed)
+        job = TrainingJob(fold, chosen.spec, training, member=9 + place, batches=study.seed)
         (network,) = train_many([job], device=CPU, threads=1)
         curves.append([row["validation_loss"] for row in network.history])
     means = np.mean(curves, axis=0)
@@ -382,9 +384,9 @@ def test_a_setting_that_breaks_down_is_a_row_like_others(study) -> None:
         where="x",
     )
 
-    def plan(settings: dict) -> tuple[ModelSpec, TrainingConfig]:
-        spec, training = study.plan(settings)
-        return spec, replace(training, clip=1e30)
+    def plan(settings: dict) -> Candidate:
+        chosen = study.plan(settings)
+        return replace(chosen, training=replace(chosen.training, clip=1e30))
 
     trials = searched(replace(study, priors=wild, plan=plan), [1, 2])
     assert [math.isfinite(trial.score) for trial in trials] == [False, True]

@@ -9,6 +9,7 @@ from seqcnn.calibration.folds import assign_folds, make_folds
 from seqcnn.calibration.priors import Priors, Settings, parse_priors, preset_priors
 from seqcnn.calibration.search import (
     SEARCHES,
+    Candidate,
     Search,
     Study,
     count_steps,
@@ -19,6 +20,7 @@ from seqcnn.calibration.trials import Trial, choose_best, judge_trial
 
 __all__ = [
     "SEARCHES",
+    "Candidate",
     "Distribution",
     "Priors",
     "Search",

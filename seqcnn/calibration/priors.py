@@ -32,6 +32,7 @@ DEEPBIND: Mapping[str, object] = {
     "weight_decay": 0,
     "detector_l1": {"loguniform": [1e-15, 1e-3]},
     "l1": {"loguniform": [1e-10, 1e-3]},
+    "l1_start": 100,
     "init_sd": {"loguniform": [1e-7, 1e-3]},
     "head_sd": {"loguniform": [1e-5, 1e-2]},
     "hidden": {"each": [0, 32]},
@@ -48,9 +49,14 @@ class Priors:
     network: Mapping[str, Distribution]
 
     @property
+    def named(self) -> dict[str, Distribution]:
+        """All distributions, in the order of the columns of trials.tsv."""
+        return {**self.training, **self.network}
+
+    @property
     def names(self) -> list[str]:
-        """All settings, in the order of the columns of trials.tsv."""
-        return [*self.training, *self.network]
+        """Names of all settings."""
+        return list(self.named)
 
     def draw(self, *, seed: int, number: int) -> Settings:
         """Draw the settings of a trial.
@@ -68,15 +74,29 @@ class Priors:
             name: prior.draw(
                 np.random.default_rng([seed, _STREAM, number, zlib.crc32(name.encode())]), number
             )
-            for name, prior in {**self.training, **self.network}.items()
+            for name, prior in self.named.items()
         }
 
     def without(self, names: Collection[str]) -> "Priors":
-        """Leave out settings that are given otherwise."""
-        return Priors(
+        """Leave out settings that are given otherwise.
+
+        Raises
+        ------
+        ConfigError
+            When nothing is left to be drawn.
+        """
+        left = Priors(
             {name: prior for name, prior in self.training.items() if name not in names},
             {name: prior for name, prior in self.network.items() if name not in names},
         )
+        if all(prior.kind == "fixed" for prior in left.named.values()):
+            raise ConfigError(
+                "the priors",
+                "nothing is left to be drawn",
+                expected="at least one prior that is no single value",
+                remedy="train with these settings, or give other priors with --priors",
+            )
+        return left
 
     def spell(self) -> dict[str, object]:
         """Write the priors as plain values for YAML, by the names of options and fields."""
@@ -122,13 +142,6 @@ def parse_priors(
         if name in kept:
             raise ConfigError(f"{where}: {key}", "stands twice", remedy="remove one of them")
         kept[name] = parse_distribution(f"{where}: {key}", value, whole=name in whole)
-    if not any(prior.kind != "fixed" for prior in [*training.values(), *network.values()]):
-        raise ConfigError(
-            where,
-            "nothing is left to be drawn",
-            expected="at least one prior that is no single value",
-            remedy="train with these settings, or give priors of your own with --priors",
-        )
     return Priors(training, network)
 
 

@@ -22,12 +22,13 @@ from seqcnn.training import (
     TrainedNetwork,
     TrainingConfig,
     TrainingJob,
+    Weights,
     standardise_targets,
     train_many,
 )
 from seqcnn.training.compiled import shape_of
 
-__all__ = ["SEARCHES", "Search", "Study", "count_steps", "plan_rounds", "run_search"]
+__all__ = ["SEARCHES", "Candidate", "Search", "Study", "count_steps", "plan_rounds", "run_search"]
 
 SEARCHES = ("random", "halving")
 """All trials to the end; or all for a short time, and the best third for three times as long."""
@@ -40,10 +41,22 @@ _LANES = 128
 _AT_ONCE = 64
 """Settings that a GPU trains together."""
 
-Plan = Callable[[Settings], tuple[ModelSpec, TrainingConfig]]
+Plan = Callable[[Settings], "Candidate"]
 Advance = Callable[[int], object]
+Rounds = Sequence[tuple[int, int]]
+"""Trials of each round, and the part of their steps that they get, as its divisor."""
+
 Known = Mapping[tuple[int, int], Trial]
 """Trials by their number and budget."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What settings stand for: a model, its training, and the weights it begins with, if any."""
+
+    spec: ModelSpec
+    training: TrainingConfig
+    starts: Sequence[Weights] = ()
 
 
 @dataclass(frozen=True)
@@ -57,7 +70,7 @@ class Study:
     priors
         Where settings come from.
     plan
-        Turns settings into the model and its training, with its number of steps.
+        Turns settings into a candidate, whose training has its number of steps.
     seed
         Of settings, weights and batches.
     """
@@ -71,22 +84,29 @@ class Study:
         """Draw the settings of a trial, numbered from 1."""
         return self.priors.draw(seed=self.seed, number=number - 1)
 
+    def budgets(self, number: int, rounds: Rounds) -> list[int]:
+        """Give the steps that a trial gets in each round that it reaches."""
+        steps = self.plan(self.draw(number)).training.steps
+        return [-(-steps // divisor) for _, divisor in rounds]
+
     def jobs(self, number: int, budget: int) -> list[TrainingJob]:
         """Make the training jobs of a trial, one a fold."""
-        spec, training = self.plan(self.draw(number))
-        evaluations = 5 if ends_anywhere(training) else 1
-        # None is ended early: at every evaluation, all folds are compared.
+        chosen = self.plan(self.draw(number))
         training = replace(
-            training, steps=budget, evaluations=evaluations, patience=budget + 1, members=1
+            chosen.training,
+            steps=budget,
+            evaluations=5 if ends_anywhere(chosen.training) else 1,
+            patience=budget + 1,  # none is ended early: at each evaluation, all folds are compared
         )
-        member = (number - 1) * len(self.folds)
+        member, starts = (number - 1) * len(self.folds), chosen.starts
         return [
             TrainingJob(
                 fold,
-                standardise_targets(spec, fold.train),
+                standardise_targets(chosen.spec, fold.train),
                 training,
                 member=member + place,
                 batches=self.seed,
+                start=starts[place % len(starts)] if starts else None,
             )
             for place, fold in enumerate(self.folds)
         ]
@@ -122,8 +142,8 @@ class Search:
     advance: Advance = lambda _: None
 
 
-def plan_rounds(search: str, trials: int) -> list[tuple[int, int]]:
-    """Plan the rounds of a search: (trials, the part of the whole steps, as its divisor).
+def plan_rounds(search: str, trials: int) -> Rounds:
+    """Plan the rounds of a search.
 
     Successive halving, here by thirds: all trials get a ninth of the steps, the best third of
     them a third, and the best third of those all; each time they are trained anew, since most
@@ -138,12 +158,12 @@ def plan_rounds(search: str, trials: int) -> list[tuple[int, int]]:
     return [(-(-trials // _SHARE**done), _SHARE ** (_ROUNDS - 1 - done)) for done in range(_ROUNDS)]
 
 
-def count_steps(study: Study, rounds: Sequence[tuple[int, int]], numbers: Sequence[int]) -> int:
+def count_steps(study: Study, rounds: Rounds, numbers: Sequence[int]) -> int:
     """Count the steps of all networks of a search, at most."""
-    whole = [study.plan(study.draw(number))[1].steps for number in numbers]
+    budgets = [study.budgets(number, rounds) for number in numbers]
     steps = 0
-    for trials, divisor in rounds:
-        steps += sum(sorted((-(-each // divisor) for each in whole), reverse=True)[:trials])
+    for place, (trials, _) in enumerate(rounds):
+        steps += sum(sorted((each[place] for each in budgets), reverse=True)[:trials])
     return steps * len(study.folds)
 
 
@@ -152,7 +172,7 @@ def run_search(
     search: Search,
     numbers: Sequence[int],
     *,
-    rounds: Sequence[tuple[int, int]],
+    rounds: Rounds,
     known: Known,
 ) -> list[Trial]:
     """Train and judge trials.
@@ -175,11 +195,9 @@ def run_search(
     """
     done: list[Trial] = []
     last: list[Trial] = []
-    for trials, divisor in rounds:
+    for place, (trials, _) in enumerate(rounds):
         chosen = _best(last, trials) if last else sorted(numbers)[:trials]
-        budgets = {
-            number: -(-study.plan(study.draw(number))[1].steps // divisor) for number in chosen
-        }
+        budgets = {number: study.budgets(number, rounds)[place] for number in chosen}
         last = _run_round(study, search, budgets, known)
         done += last
     return done

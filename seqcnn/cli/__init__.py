@@ -52,6 +52,8 @@ class _LazyGroup(ExampleHelp, click.Group):
         "fdr": "fdr",
         "scan": "scan",
         "mutation-map": "mutation_map",
+        "attribute": "attribute",
+        "design": "design",
         "export-logos": "export_logos",
         "import-deepbind": "import_deepbind",
         "info": "info",

@@ -11,7 +11,7 @@ import yaml
 from seqcnn.errors import ConfigError, InputError
 from seqcnn.files import open_binary
 
-__all__ = ["Given", "read_option_file"]
+__all__ = ["Given", "read_mapping", "read_option_file"]
 
 Given = str | list[str]
 """What stands for an option: a value, or several."""
@@ -31,6 +31,21 @@ def read_option_file(path: Path) -> dict[str, Given]:
     ConfigError, InputError
         When the file cannot be read, is no YAML, or holds anything but options.
     """
+    return {
+        name: _flatten(f"{path}: {name}", value)
+        for name, value in read_mapping(path).items()
+        if value is not None
+    }
+
+
+def read_mapping(path: Path) -> dict[str, object]:
+    """Read a mapping of names to values of any depth, every scalar as its text.
+
+    Raises
+    ------
+    ConfigError, InputError
+        When the file cannot be read, is no YAML, or holds no mapping.
+    """
     with open_binary(path, InputError) as handle:
         raw = handle.read(_LARGEST + 1)
     if len(raw) > _LARGEST:
@@ -41,11 +56,7 @@ def read_option_file(path: Path) -> dict[str, Given]:
         raise _no_yaml(path, problem) from problem
     if not isinstance(values, dict):
         raise ConfigError(path, "holds no options", expected=_EXPECTED)
-    return {
-        str(name): _flatten(f"{path}: {name}", value)
-        for name, value in values.items()
-        if value is not None
-    }
+    return {str(name): value for name, value in values.items()}
 
 
 class _TextLoader(yaml.BaseLoader):

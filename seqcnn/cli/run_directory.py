@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from seqcnn.experiment import Experiment
     from seqcnn.metrics import TaskKind
     from seqcnn.modelfile import ModelSpec
+    from seqcnn.report.rendering import Picture
     from seqcnn.splits import Split
 
 __all__ = [
@@ -53,12 +54,22 @@ _DIAGNOSES_TOLD = 3
 
 @dataclass(frozen=True)
 class Run:
-    """A finished training, its data, its options and its device."""
+    """A finished training, its data, its options and its device.
+
+    Attributes
+    ----------
+    told
+        What metrics.json holds besides.
+    pictures
+        What the report shows besides, by the headings of its sections.
+    """
 
     experiment: "Experiment"
     split: "Split"
     options: dict[str, Any]
     device: str
+    told: Mapping[str, Any] = field(default_factory=dict)
+    pictures: Mapping[str, "Sequence[Picture]"] = field(default_factory=dict)
 
 
 def log_split(split: "Split", kind: "TaskKind") -> None:
@@ -111,7 +122,8 @@ def write_run_directory(folder: Path, run: Run, *, seconds: float) -> None:
     model = run.experiment.model
     write_model(model, folder / "model.safetensors")
     _write_config(folder / "config.yaml", run.options)
-    metrics = {**run.experiment.metrics, "seconds": round(seconds, 1), "device": run.device}
+    metrics = {**run.experiment.metrics, **run.told}
+    metrics |= {"seconds": round(seconds, 1), "device": run.device}
     write_json(folder / "metrics.json", metrics)
     with open_table(folder / "history.tsv") as handle:
         history = run.experiment.history
@@ -142,7 +154,8 @@ def write_test_predictions(
 ) -> None:
     """Write predictions.test.tsv.gz."""
     with open_table(folder / "predictions.test.tsv.gz") as handle:
-        write_predictions(handle, data.sequences, predictions, spec, targets=data.targets)
+        targets = data.targets if data.profiles is None else data.profiles
+        write_predictions(handle, data.sequences, predictions, spec, targets=targets)
 
 
 def _write_config(path: Path, options: Mapping[str, Any]) -> None:

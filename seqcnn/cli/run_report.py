@@ -40,6 +40,7 @@ def build_report(run: "Run", metrics: Mapping[str, Any]) -> Report:
         command=command,
         counts=_counts(run),
         history=run.experiment.history,
+        pictures=run.pictures,
         provenance=provenance,
         config={**run.options, **model.spec.to_json()},
         **_judged(
