@@ -1,7 +1,6 @@
 """The report: what it says, what it warns of, and that it needs nothing beside it."""
 
 import base64
-import dataclasses
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 from seqcnn.motifs import Motif
-from seqcnn.report import Report, render_gallery, render_report
+from seqcnn.report import Report, render_report
 from seqcnn.report.words import format_estimate, summarise, warn
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -299,20 +298,3 @@ def test_more_dropped_than_kept_is_told() -> None:
 )
 def test_estimates_are_spelled(values: Any, words: str) -> None:
     assert format_estimate(values) == words
-
-
-def test_gallery_points_at_the_logos_beside_it() -> None:
-    motifs = [
-        (draw_motif("a<b>"), "logos/001_a b#"),
-        (dataclasses.replace(draw_motif("second"), importance=float("nan")), "logos/002_second"),
-    ]
-    html = render_gallery("Motifs of GABPA & MYC", motifs)
-    page = Page(html)
-    assert [image["src"] for image in page.all("img")] == [
-        "logos/001_a%20b%23.svg",
-        "logos/002_second.svg",
-    ]
-    assert all(image["alt"] for image in page.all("img"))
-    assert "Motifs of GABPA & MYC" in page.words
-    assert page.words.count("importance") == 1
-    assert "<b>" not in html

@@ -24,8 +24,8 @@ __all__ = ["command"]
 
 _log = logging.getLogger("seqcnn.logos")
 
-_WRITERS = ("meme", "jaspar", "transfac")
-_FILES = (*(f"motifs.{suffix}" for suffix in _WRITERS), "filters.tsv", "logos", "index.html")
+_FILES = ("motifs.meme", "motifs.jaspar", "motifs.transfac", "filters.tsv", "logos", "index.html")
+_PSEUDOCOUNT = 4.0  # one for each base
 _COLUMNS = (
     *("name", "sites", "information", "importance", "best match", "p", "q"),
     *("offset", "overlap", "strand", "consensus", "share", "enrichment", "positions", "note"),
@@ -155,9 +155,14 @@ class _Export:
         """Write the motifs, without their duplicates, as MEME, JASPAR and TRANSFAC."""
         from seqcnn.motifs import format_jaspar, format_meme, format_transfac
 
-        writers = {"meme": format_meme, "jaspar": format_jaspar, "transfac": format_transfac}
-        for suffix in _WRITERS:
-            text = writers[suffix](self.kept, alphabet=self.spec.alphabet)
+        alphabet = self.spec.alphabet
+        added = _PSEUDOCOUNT if self.options["convention"] == "half-maximum" else 0
+        texts = {
+            "meme": format_meme(self.kept, alphabet=alphabet, pseudocount=added),
+            "jaspar": format_jaspar(self.kept, alphabet=alphabet),
+            "transfac": format_transfac(self.kept, alphabet=alphabet),
+        }
+        for suffix, text in texts.items():
             (folder / f"motifs.{suffix}").write_text(text, encoding="utf-8")
 
     def write_table(self, folder: Path) -> None:

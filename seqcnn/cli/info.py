@@ -44,7 +44,7 @@ def _describe(model: "TrainedModel") -> list[tuple[str, str]]:
         ("window", f"{spec.length} bp, {spec.alphabet.upper()}, strands: {spec.strands}"),
         *_describe_windows(model),
         ("N", f"{spec.unknown:g} in each one-hot row"),
-        ("motifs", f"{len(model.motifs)} with at least ten sites"),
+        ("motifs", f"{sum(not motif.duplicate_of for motif in model.motifs)} different ones"),
     ]
     rows += [
         ("", f"  {consensus}  {motif.sites} sites, importance {motif.importance:.3f}")

@@ -103,6 +103,8 @@ def count_sites(
         sites, least = _find_sites(engine, codes, network)
     width = network.detector_width + 2 * flank
     letters = _site_letters(codes, sites, offset=network.detector_padding + flank, width=width)
+    spelled = (letters[:, flank : width - flank] < UNKNOWN).any(axis=1)  # not of N alone
+    sites, letters = sites[spelled], letters[spelled]
     detectors = sites["detector"].astype(np.int64)
     pfms = _count_letters(letters, detectors, number, quarters=published)
     total = np.bincount(detectors, minlength=number)

@@ -47,16 +47,22 @@ _TOLERANCE = 0.01
 _REMEDY = "fetch or write the file again"
 
 
-def format_meme(motifs: Sequence[Motif], *, alphabet: str = "dna") -> str:
-    """Write motifs as minimal MEME text, with the background of the first of them."""
+def format_meme(motifs: Sequence[Motif], *, alphabet: str = "dna", pseudocount: float = 0.0) -> str:
+    """Write motifs as minimal MEME text, with the background of the first of them.
+
+    A pseudo-count is shared out by the background, added to the counts of each position, and
+    named in the line above the background.
+    """
     letters = ALPHABETS[alphabet][:4]
     background = motifs[0].background if motifs else UNIFORM
     head = ["MEME version 4", f"ALPHABET= {letters}"] + ["strands: + -"] * (alphabet == "dna")
-    shares = " ".join(f"{x} {share:.6f}" for x, share in zip(letters, background, strict=True))
-    blocks = ["\n\n".join([*head, f"Background letter frequencies\n{shares}"])]
+    spelled = " ".join(f"{x} {share:.6f}" for x, share in zip(letters, background, strict=True))
+    added = f" (pseudo-count of {pseudocount:g} in each position):" if pseudocount else ""
+    blocks = ["\n\n".join([*head, f"Background letter frequencies{added}\n{spelled}"])]
     for motif in motifs:
         keys = f"alength= 4 w= {motif.width} nsites= {motif.sites} E= 0"
-        rows = [" ".join(f"{value:.6f}" for value in row) for row in ppm(motif).T]
+        shares = ppm(motif, pseudocount=pseudocount).T
+        rows = [" ".join(f"{value:.6f}" for value in row) for row in shares]
         title = f"MOTIF {_titles(motif)}".rstrip()
         blocks.append("\n".join([title, f"letter-probability matrix: {keys}", *rows]))
     return "\n\n".join(blocks) + "\n"
@@ -78,7 +84,10 @@ def format_transfac(motifs: Sequence[Motif], *, alphabet: str = "dna") -> str:
     lines: list[str] = []
     for motif in motifs:
         name, _, alternate = _titles(motif).partition(" ")
-        lines += [f"AC  {name}", "XX", f"ID  {alternate or name}", "XX", f"P0  {letters}"]
+        lines += [f"AC  {name}", "XX", f"ID  {alternate or name}", "XX"]
+        shares = zip(ALPHABETS[alphabet][:4], motif.background, strict=True)
+        background = " ".join(f"{letter} {share:.6f}" for letter, share in shares)
+        lines += [f"CC  background {background}", "CC  no pseudo-counts", "XX", f"P0  {letters}"]
         consensus = spell_consensus(motif, alphabet=alphabet)
         for number, (row, base) in enumerate(zip(motif.pfm.T, consensus, strict=True), 1):
             lines.append(f"{number:02d}  {'  '.join(map(_spell_count, row))}  {base}")
