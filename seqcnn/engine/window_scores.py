@@ -10,7 +10,7 @@ from seqcnn.engine.kernels import Logits
 from seqcnn.engine.window_layout import WindowBank
 from seqcnn.engine.window_pooling import pool_windows
 
-__all__ = ["WINDOW_AVERAGE", "WINDOW_MAX", "score_stretches"]
+__all__ = ["WINDOW_AVERAGE", "WINDOW_MAX", "score_stretches", "score_windows_apart"]
 
 WINDOW_MAX, WINDOW_AVERAGE = 0, 1
 
@@ -45,15 +45,39 @@ def score_stretches(
     length = codes.shape[1] - out.shape[1] + 1
     size = min(size, length)
     windows, networks = codes.shape[1] - size + 1, len(bank.counts)
-    shape = (len(codes), len(bank.tables), windows, bank.tables.shape[3])
+    logits = np.empty((len(codes), networks, bank.places.shape[1], windows))
+    score_windows_apart(codes, size, real_flanks, bank, logits)
+    for row in range(len(codes)):
+        _combine(logits[row], length, length - size + 1, rule, out[row])
+
+
+@compile_kernel
+def score_windows_apart(
+    codes: NDArray[np.uint8], size: int, real_flanks: bool, bank: WindowBank, out: Logits
+) -> None:
+    """Score every window of sequences on each strand.
+
+    Parameters
+    ----------
+    codes
+        Array (n, length).
+    size
+        Bases of a window, at most those of a sequence.
+    real_flanks
+        See `score_stretches`.
+    bank
+        The networks.
+    out
+        Takes the logits (n, networks, strands, windows), each of which is that of the window
+        alone, to the last bit.
+    """
+    shape = (len(codes), len(bank.tables), out.shape[3], bank.tables.shape[3])
     best = np.empty(shape, dtype=np.int32)
     # Without a mean it is never read, but each row takes a part of it.
     total = np.empty(shape if bank.has_mean else (shape[0], shape[1], 1, 1), dtype=np.int64)
     pool_windows(codes, size, real_flanks, bank, best, total)
-    logits = np.empty((networks, bank.places.shape[1], windows))
     for row in range(len(codes)):
-        _weigh(best[row], total[row], size + bank.width - 1, bank, logits)
-        _combine(logits, length, length - size + 1, rule, out[row])
+        _weigh(best[row], total[row], size + bank.width - 1, bank, out[row])
 
 
 @compile_kernel
@@ -120,13 +144,16 @@ def _take(pooled: NDArray[Any], place: int, unit: float, out: Logits) -> bool:
 
 @compile_kernel
 def _add_four(rows: Logits, values: Logits, units: Logits) -> None:
-    """Add four detectors' values (4, windows), weighed by (4, hidden), to (hidden, windows)."""
+    """Add four detectors' values (4, windows), weighed by (4, hidden), to (hidden, windows).
+
+    One after the other: which detectors stand together then makes no difference.
+    """
     v, w, x, y = values[0], values[1], values[2], values[3]
     for u in range(len(units)):
         a, b, c, d = rows[0, u], rows[1, u], rows[2, u], rows[3, u]
         unit = units[u]
         for k in range(values.shape[1]):
-            unit[k] += (a * v[k] + b * w[k]) + (c * x[k] + d * y[k])
+            unit[k] = (((unit[k] + a * v[k]) + b * w[k]) + c * x[k]) + d * y[k]
 
 
 @compile_kernel

@@ -10,10 +10,10 @@ from seqcnn.architectures.pooled import pooled_form, weight_shapes
 from seqcnn.dna import Codes
 from seqcnn.engine.backend import Advance, Logits
 from seqcnn.engine.devices import keep_freed_memory
-from seqcnn.engine.mutants import score_whole_mutants
 from seqcnn.engine.sharing import map_in_order
 from seqcnn.engine.weights import check_weights
 from seqcnn.engine.window_layout import WindowBank, lay_out_bank
+from seqcnn.engine.window_mutants import score_window_mutants
 from seqcnn.engine.window_scores import (
     WINDOW_AVERAGE,
     WINDOW_MAX,
@@ -29,6 +29,7 @@ _NETWORKS = 32  # laid out together
 _CELLS = 1 << 18  # pooled scores held at a time by a thread
 _PASS = 1 << 9
 _SCANNED = 1 << 11
+_MUTATED = 256  # positions of a sequence that a thread mutates together
 
 Members = Sequence[Mapping[str, NDArray[np.float32]]]
 
@@ -70,7 +71,9 @@ class WindowedBackend:
     def predict_mutants(self, codes: Codes, advance: Advance) -> Logits:
         """Score every base at every position of codes: (1, n, length, 4, tasks)."""
         out = np.empty((1, *codes.shape, 4, self.tasks))
-        return score_whole_mutants(self.predict, codes, advance, out)
+        for done in self._share(self._mutations(codes, out[0])):
+            advance(done)
+        return out
 
     def predict_alleles(
         self, contig: Codes, ref: Haplotypes, alt: Haplotypes, advance: Advance
@@ -129,6 +132,42 @@ class WindowedBackend:
                 )
             out[:] = found[:, 0]
             return len(codes) if last else 0
+
+        return work
+
+    def _mutations(self, codes: Codes, out: Logits) -> Iterator[Callable[[], int]]:
+        """List the work of mutating sequences: some positions and networks at a time."""
+        length = codes.shape[1]
+        for row, sequence in enumerate(codes):
+            for start in range(0, length, _MUTATED):
+                span = (start, min(start + _MUTATED, length))
+                for columns, bank in self._columns():
+                    last = columns.stop == self.tasks and span[1] == length
+                    target = out[row, span[0] : span[1], :, columns]
+                    yield self._mutation(sequence, span, bank, target, last=last)
+
+    def _mutation(
+        self,
+        sequence: Codes,
+        span: tuple[int, int],
+        bank: WindowBank,
+        out: Logits,
+        *,
+        last: bool,
+    ) -> Callable[[], int]:
+        def work() -> int:
+            found = np.empty((span[1] - span[0], 4, len(bank.counts)))
+            score_window_mutants(
+                np.ascontiguousarray(sequence),
+                span,
+                self.spec.window,
+                self._real,
+                self._rule,
+                bank,
+                found,
+            )
+            out[:] = found
+            return int(last)
 
         return work
 
