@@ -3,7 +3,8 @@
 From the training data to the best that is possible lies the bias; from there to data of the same
 kind that were held out (train-dev; where validation is of that kind, validation) the variance;
 from those to validation data of another kind the mismatch; and from validation to test what was
-lost by choosing on validation.
+lost by choosing on validation, or to test data of yet another kind. What is best is not known, and
+noise counts as bias: bias is named only where no other gap stands out, or none half as large.
 """
 
 from collections.abc import Mapping
@@ -23,13 +24,13 @@ _REMEDIES = {
     "bias": "a larger network, more steps or a higher rate would help, unless the data say no more",
     "variance": "more data, an ensemble (--members), more dropout or decay would help",
     "mismatch": "training data more like those it is used on would help",
-    "choice": "more validation data would help",
+    "choice": "more validation data, or some like the test data, would help",
 }
 _WHAT = {
     "bias": "bias, what is missing on the training data themselves",
     "variance": "variance, from training data to held-out data of the same kind",
     "mismatch": "mismatch, from held-out data of the training's kind to validation data",
-    "choice": "what was lost from validation to test data",
+    "choice": "from validation data, which chose the weights, to test data",
 }
 
 
@@ -46,7 +47,7 @@ class Diagnosis:
     gaps
         ``bias``, ``variance``, ``mismatch`` (where there is a train-dev side) and ``choice``.
     verdict
-        The largest gap that is more than chance: one of their names, or ``none``.
+        The gap that costs most, of those that are more than chance: its name, or ``none``.
     """
 
     metric: str
@@ -63,7 +64,7 @@ class Diagnosis:
         if self.verdict == "none":
             return f"{told} No gap stands out: neither bias, nor variance, nor mismatch."
         gap = self.gaps[self.verdict]
-        return f"{told} The largest gap, {gap:.3f}, is {_WHAT[self.verdict]}: {self.remedy}."
+        return f"{told} What costs most, {gap:.3f}, is {_WHAT[self.verdict]}: {self.remedy}."
 
     @property
     def remedy(self) -> str:
@@ -121,7 +122,10 @@ def _compare(metric: str, sides: Mapping[str, Mapping[str, float]]) -> Diagnosis
         for name, gap in gaps.items()
         if gap >= max(_LEAST_BIAS if name == "bias" else _LEAST, _noise(sides[ends[name]]))
     }
+    bias = standing.pop("bias", 0.0)
     verdict = max(standing, key=lambda name: standing[name]) if standing else "none"
+    if bias > 2 * standing.get(verdict, 0.0):
+        verdict = "bias"
     return Diagnosis(metric, values, gaps, verdict)
 
 
