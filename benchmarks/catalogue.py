@@ -362,7 +362,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     _maps(
         "maps-resnet",
         "resnet, dilated",
-        prepare_maps("resnet", batches=(32, 64, 128)),
+        prepare_maps("resnet", {"first": "relu"}, batches=(32, 64, 128)),
         sequences=(4, 1),
         mutants=(600, 300),
         aim=3,

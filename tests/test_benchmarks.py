@@ -53,7 +53,7 @@ SMALL = {
         **{f"width{i}": 3 for i in (1, 2, 3)},
         **{f"hidden{i}": 5 for i in (1, 2)},
     },
-    "resnet": {"channels": 6, "width": 7, "blocks": 2},
+    "resnet": {"channels": 6, "width": 7, "blocks": 2, "first": "relu"},
 }
 LENGTH = {"deepbind": 30, "motif": 30, "alexnet": 110, "resnet": 30}
 each_family = pytest.mark.parametrize("family", SMALL)

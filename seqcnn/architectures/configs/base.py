@@ -19,6 +19,7 @@ from seqcnn.architectures.layers import (
 )
 
 __all__ = [
+    "ACTIVATIONS",
     "EndingConfig",
     "MixtureConfig",
     "NetworkConfig",
@@ -27,7 +28,7 @@ __all__ = [
     "StackedConfig",
 ]
 
-_ACTIVATIONS = {
+ACTIVATIONS = {
     "relu": "ReLU",
     "leaky_relu": "leaky ReLU",
     "elu": "ELU",
@@ -36,6 +37,8 @@ _ACTIVATIONS = {
     "sigmoid": "sigmoid",
     "exponential": "exponential",
 }
+"""The kinds of layers by the names that settings have for them."""
+
 _POOLS = {"max": "max pool", "mean": "mean pool", "max_mean": "max and mean pool"}
 _GLOBAL_POOLS = {"max": "global max", "mean": "global mean", "max_mean": "global max and mean"}
 
@@ -96,9 +99,9 @@ class StackedConfig(NetworkConfig):
     """What the configs of networks with several convolutions share: their layers are all."""
 
     activation: str = choice(
-        *("relu", "activation of all layers but the detectors", *_ACTIVATIONS, "maxout")
+        *("relu", "activation of all layers but the detectors", *ACTIVATIONS, "maxout")
     )
-    first: str = choice("relu", "activation of the detectors", *_ACTIVATIONS)
+    first: str = choice("exponential", "activation of the detectors", *ACTIVATIONS)
     ceiling: float = number(5.0, "largest exponent of an exponential", low=0.1, high=20)
     norm: str = choice("batch", "normalisation after each convolution", "batch", "none")
     dropout: float = number(0.2, "share of features dropped in training", low=0, high=0.99)
@@ -142,7 +145,7 @@ class StackedConfig(NetworkConfig):
         if kind == "maxout":
             return [*norm, maxout(channels)]
         amount = self.ceiling if kind == "exponential" else 0.0
-        return [*norm, unit(_ACTIVATIONS[kind], channels, amount=amount)]
+        return [*norm, unit(ACTIVATIONS[kind], channels, amount=amount)]
 
     def hidden_layers(self, features: int, hidden: Sequence[int], tasks: int) -> tuple[Layer, ...]:
         """List dense layers, each with batch norm, activation and dropout, and the output."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from seqcnn.architectures.configs.base import EndingConfig, PooledConfig
+from seqcnn.architectures.configs.base import ACTIVATIONS, EndingConfig, PooledConfig
 from seqcnn.architectures.configs.fields import choice, number
 from seqcnn.architectures.layers import Layer, recurrent, unit
 
@@ -67,7 +67,8 @@ class LeNetConfig(ChainConfig):
 
     summary: ClassVar[str] = "two convolutions with pooling, two hidden layers (LeNet-5, 1998)"
 
-    channels1: int = number(64, "detectors of the first convolution", high=10_000)
+    dropout: float = number(0.5, "share of hidden units dropped in training", low=0, high=0.99)
+    channels1: int = number(128, "detectors of the first convolution", high=10_000)
     width1: int = number(15, "bases of a detector", high=200)
     pool1: int = number(4, "positions of the first pooling", high=1000)
     channels2: int = number(64, "channels of the second convolution", high=10_000)
@@ -101,12 +102,12 @@ class AlexNetConfig(ChainConfig):
 
     summary: ClassVar[str] = "three convolutions with pooling, two hidden layers (Basset, DeepSEA)"
     presets: ClassVar[dict[str, dict[str, str | float]]] = {
-        "basset": {"padding": "valid"},
+        "basset": {"padding": "valid", "first": "relu"},
         "deepsea": {
             **{"channels1": 320, "width1": 8, "pool1": 4},
             **{"channels2": 480, "width2": 8, "pool2": 4},
             **{"channels3": 960, "width3": 8, "pool3": 1},
-            **{"hidden1": 925, "hidden2": 0, "norm": "none", "padding": "valid"},
+            **{"hidden1": 925, "hidden2": 0, "norm": "none", "padding": "valid", "first": "relu"},
             **{"dropout": 0.5, "trunk_dropout": 0.2},
         },
     }
@@ -204,6 +205,7 @@ class RecurrentConfig(ChainConfig):
         0.2, "share of activations dropped after the pooling", low=0, high=0.99
     )
     dropout: float = number(0.5, "share dropped after the LSTM", low=0, high=0.99)
+    first: str = choice("relu", "activation of the detectors", *ACTIVATIONS)
 
     def trunk(self, length: int) -> tuple[Layer, ...]:
         """List convolution, pooling and LSTM; then all positions."""
