@@ -9,6 +9,7 @@ FASTA classes
 .seq (DeepBind)
     Tab (or space) separated, with the header ``FoldID EventID seq Bound``, of which `seq` and
     `Bound` must be there, in any order; `Bound` is 0 or 1. A file with only 1 gets a background.
+    The positives stand in the order of their strength.
 Table
     TSV, CSV or Parquet with a header: ``sequence``, or ``contig start end [strand]`` (0-based,
     half-open) together with a FASTA; ``name`` if there is one; any number of target columns.
@@ -41,6 +42,7 @@ from seqcnn.genome import (
     read_fasta_records,
     window_bounds,
 )
+from seqcnn.ranks import join_ranks, rank_by_order, rank_by_signal, weigh_ranks
 
 __all__ = [
     "LabelledSequences",
@@ -77,6 +79,9 @@ class LabelledSequences:
         whether a base of the sequence has the label, or how high its signal is at most.
     exclusive
         Whether the tasks are classes, of which each sequence belongs to one.
+    ranks
+        Place (n,) among the positives by strength, 0 for the strongest; NaN where it is not
+        known. None where it is known of none.
     """
 
     sequences: Sequences
@@ -84,6 +89,7 @@ class LabelledSequences:
     tasks: tuple[str, ...]
     profiles: NDArray[np.float32] | None = None
     exclusive: bool = False
+    ranks: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.sequences)
@@ -95,7 +101,13 @@ class LabelledSequences:
             sequences=self.sequences.take(indices),
             targets=self.targets[indices],
             profiles=None if self.profiles is None else self.profiles[indices],
+            ranks=None if self.ranks is None else self.ranks[indices],
         )
+
+    @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """How much each row (n,) counts in training; None where all count alike."""
+        return weigh_ranks(self.ranks)
 
     @property
     def positive(self) -> NDArray[np.bool_]:
@@ -131,6 +143,7 @@ def concatenate(parts: Sequence[LabelledSequences]) -> LabelledSequences:
         sequences=sequences,
         targets=np.concatenate([part.targets for part in parts]),
         profiles=np.concatenate(profiles) if profiles else None,
+        ranks=join_ranks([part.ranks for part in parts], [len(part) for part in parts]),
     )
 
 
@@ -185,7 +198,9 @@ def place_windows(
 def _window(interval: Interval, contig: str, start: int, end: int) -> Interval:
     locus = f"{contig}:{start + 1}-{end}"
     name = locus if interval.name in {".", ""} else interval.name
-    return Interval(contig, start, end, name, interval.strand, line=interval.line)
+    return Interval(
+        contig, start, end, name, interval.strand, line=interval.line, signal=interval.signal
+    )
 
 
 def _past_the_end(path: Path, interval: Interval, size: int) -> BedError:
@@ -249,7 +264,9 @@ def read_peaks(
         _log.info("%d windows merged into others at the same place", len(marks) - len(merged))
     windows = [window for window, _ in merged]
     sequences, targets = label_windows(files[0][1], windows, genome, targets)
-    return LabelledSequences(sequences, targets, tuple(name for name, _ in files))
+    signals = [window.signal for window in sequences.intervals or ()]
+    ranks = rank_by_signal(signals) if len(files) == 1 else None
+    return LabelledSequences(sequences, targets, tuple(name for name, _ in files), ranks=ranks)
 
 
 def _merge_tasks(
@@ -329,7 +346,7 @@ def read_seq(path: Path, *, length: int | None, task: str) -> LabelledSequences:
     rows = read_seq_records(path)
     sequences = encode_records([row[:2] for row in rows], length=length, where=path)
     targets = np.array([[row[2]] for row in rows], dtype=np.float32)
-    return LabelledSequences(sequences, targets, (task,))
+    return LabelledSequences(sequences, targets, (task,), ranks=rank_by_order(targets))
 
 
 def read_seq_records(path: Path) -> list[tuple[str, Codes, float]]:

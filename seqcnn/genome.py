@@ -53,7 +53,10 @@ _CELLS = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A stretch of a contig, 0-based and half-open; `summit` is a position of the contig."""
+    """A stretch of a contig, 0-based and half-open.
+
+    `summit` is a position of the contig; `signal` says how strong a peak is.
+    """
 
     contig: str
     start: int
@@ -62,6 +65,7 @@ class Interval:
     strand: str = "."
     summit: int | None = None
     line: int | None = field(default=None, compare=False)
+    signal: float | None = field(default=None, compare=False)
 
     @property
     def centre(self) -> int:
@@ -292,7 +296,13 @@ def _parse_bed(path: Path, number: int, fields: list[str], narrow: bool) -> Inte
         )
     summit = _summit(path, number, fields, end - start) if narrow else None
     place = None if summit is None else start + summit
-    return Interval(contig, start, end, (more or ["."])[0], strand or ".", place, number)
+    signal = _signal(fields[6] if narrow and len(fields) == 10 else "".join(fields[4:5]))
+    return Interval(contig, start, end, (more or ["."])[0], strand or ".", place, number, signal)
+
+
+def _signal(text: str) -> float | None:
+    """Read the signal of a narrowPeak, or the score of a BED; None where it is no number."""
+    return float(text) if _NUMBER.fullmatch(text) and text.strip("-.") else None
 
 
 def _summit(path: Path, number: int, fields: list[str], size: int) -> int | None:

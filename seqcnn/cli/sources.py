@@ -66,6 +66,14 @@ def source_options(command: Decorated) -> Decorated:
         click.option(
             "--exclude", type=INPUT, metavar="BED", help="Places that --background gc must not use."
         ),
+        click.option(
+            "--ranks",
+            type=click.Choice(["auto", "order", "none"]),
+            default="auto",
+            show_default=True,
+            help="What makes a positive count more in training; auto: the signal (or score) of"
+            " peaks, and the order of a .seq.",
+        ),
     ]
     for option in reversed(options):
         command = option(command)
@@ -88,6 +96,7 @@ def take_source(options: dict[str, Any]) -> "Source":
         profile=tuple(_name_task(profile) for profile in options["profile"]),
         targets=tuple(_words(options["targets"] or "")),
         exclude=options["exclude"],
+        ranks=options["ranks"],
         **{name: options[name] for name in plain},
     )
 

@@ -10,6 +10,7 @@ from seqcnn.datasets import LabelledSequences, check_labels, concatenate
 from seqcnn.errors import ConfigError, InputError
 from seqcnn.files import numbered_lines
 from seqcnn.metrics import TaskKind
+from seqcnn.ranks import rank_by_order
 from seqcnn.sources.classes import check_classes, take_classes
 from seqcnn.sources.profiles import check_profiles
 from seqcnn.sources.reading import Background, SourceReader
@@ -66,6 +67,7 @@ def prepare_split(
         if kind == "multiclass":
             data = take_classes(data, from_peaks=bool(source.peaks))
         _check_targets(data, kind)
+        data = _take_ranks(data, source.ranks, kind)
         background = _choose_background(source, data, kind)
         given = {"validation": validation, "test": test}
         held = {
@@ -189,6 +191,13 @@ def _is_profiled(source: Source, kind: TaskKind | None) -> bool:
     if source.profile and kind not in (None, "profile"):
         raise ConfigError("--profile", f"the task is {kind}", expected="--task profile")
     return kind == "profile" or bool(source.profile)
+
+
+def _take_ranks(data: LabelledSequences, ranks: str, kind: TaskKind) -> LabelledSequences:
+    """Let the strength of positives count, where it is asked for and there are any."""
+    if kind != "binary" or ranks == "none":
+        return replace(data, ranks=None)
+    return replace(data, ranks=rank_by_order(data.targets)) if ranks == "order" else data
 
 
 # --- tasks and labels ------------------------------------------------------------------------

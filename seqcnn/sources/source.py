@@ -43,6 +43,9 @@ class Source:
         Negatives made for each positive.
     exclude
         BED file of places that are no background.
+    ranks
+        Where the strength of positives is taken from, by which they count in training:
+        ``auto`` (the signal or score of peaks, the order of a .seq), ``order`` or ``none``.
 
     Raises
     ------
@@ -62,6 +65,7 @@ class Source:
     background: str | None = None
     ratio: int = 1
     exclude: Path | None = None
+    ranks: str = "auto"
 
     def __post_init__(self) -> None:
         sources = ("peaks", "positives", "seq", "table")

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcnn.checkpoints import State
+from seqcnn.datasets import LabelledSequences
 from seqcnn.dna import Codes
 from seqcnn.engine.compiled import compile_kernel
 from seqcnn.modelfile import ModelSpec
@@ -17,6 +18,7 @@ from seqcnn.training.augmentation import Augmentation, Extents, Stream, change_r
 __all__ = ["Feed", "scale_targets", "shuffle_codes"]
 
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _LETTERS = 5
@@ -36,7 +38,8 @@ class Feed:
     Parameters
     ----------
     split
-        The data: rows of `train`, and `shuffles` fresh dinucleotide shuffles of each positive.
+        The data: rows of `train`, and `shuffles` fresh dinucleotide shuffles of each positive;
+        rows with a larger weight are seen more often.
     spec
         Of the model: with ``average``, each sequence is seen on a strand drawn anew (both are
         averaged when scoring).
@@ -64,8 +67,9 @@ class Feed:
         self.codes = np.ascontiguousarray(train.sequences.codes)
         parents = np.repeat(np.flatnonzero(train.positive), split.shuffles)
         self.sources = np.concatenate([np.arange(len(train)), parents])
-        none = np.zeros((len(parents), train.targets.shape[1]), dtype=np.float32)
-        self.targets = scale_targets(np.concatenate([train.targets, none]), spec)
+        self.targets = scale_targets(train.targets, spec)
+        self._shuffles, self._chances = split.shuffles, _chances(train)
+        self._positive = train.positive
         self.batch_size, self.rng = batch_size, rng
         self.turning = spec.strands == "average"
         self.extents = (augment or Augmentation()).extents
@@ -81,11 +85,12 @@ class Feed:
     def state(self) -> State:
         """Say where the stream stands."""
         arrays = {"order": self._order, "seed": np.array([self._seed], dtype=np.uint64)}
+        arrays["sources"] = self.sources
         return State(arrays, {"to_change": self._to_change, "rng": self.rng.bit_generator.state})
 
     def restore(self, state: State) -> None:
         """Go on where a stream stood."""
-        self._order = state.arrays["order"]
+        self._order, self.sources = state.arrays["order"], state.arrays["sources"]
         self._seed = np.uint64(state.arrays["seed"][0])
         self._to_change = state.values["to_change"]
         self.rng.bit_generator.state = state.values["rng"]
@@ -98,7 +103,7 @@ class Feed:
         done = 0
         while done < count:
             if not len(self._order):
-                self._order = self.rng.permutation(len(self.sources))
+                self._order = self.rng.permutation(self._draw_epoch())
                 self._seed = self.rng.integers(2**64, dtype=np.uint64)
             rows, self._order = self._order[: count - done], self._order[count - done :]
             stop = done + len(rows)
@@ -106,10 +111,29 @@ class Feed:
             how = (self._seed, self.turning, changed, self.extents)
             _gather(self.codes, self.sources, rows, how, codes[done:stop])
             self._to_change -= changed
-            targets[done:stop] = self.targets[rows]
+            real = rows < len(self.codes)
+            targets[done:stop] = 0
+            targets[done:stop][real] = self.targets[rows[real]]
             done = stop
         shape = (steps, self.batch_size, -1)
         return codes.reshape(shape), targets.reshape(shape)
+
+    def _draw_epoch(self) -> Integers:
+        """List the rows of an epoch: each once, or as often as its chance, rounded at random."""
+        number = len(self.codes)
+        if self._chances is None:
+            return np.arange(len(self.sources))
+        times = np.floor(self._chances + self.rng.random(number)).astype(np.int64)
+        rows = np.repeat(np.arange(number), times)
+        parents = np.repeat(rows[self._positive[rows]], self._shuffles)
+        self.sources = np.concatenate([np.arange(number), parents])
+        return np.concatenate([rows, number + np.arange(len(parents))])
+
+
+def _chances(train: LabelledSequences) -> Doubles | None:
+    """Say how often each row is seen in an epoch: once on average, the stronger the oftener."""
+    weights = train.weights
+    return None if weights is None else weights / weights[train.positive].mean()
 
 
 @compile_kernel

@@ -222,7 +222,8 @@ class Course:
             logits = self.learner.score(data.sequences.codes, numbers)
             for number, own in zip(numbers, logits, strict=True):
                 spec = self.jobs[number].spec
-                losses[number] = mean_loss(own, learning_targets(data, spec), spec.loss)
+                wanted = learning_targets(data, spec)
+                losses[number] = mean_loss(own, wanted, spec.loss, weights=data.weights)
         return losses
 
     def _state(self) -> State:

@@ -37,12 +37,14 @@ _NEWTON_STEPS = 100
 
 @dataclass(frozen=True)
 class _Sides:
-    """Sequences (codes) and targets (n, tasks) to learn from, and those held out."""
+    """Sequences (codes), targets (n, tasks) and weights (n,) to learn from, and those held out."""
 
     codes: Codes
     targets: Numbers
+    weights: Numbers
     held_out: GappedSequences
     held_out_targets: Numbers
+    held_out_weights: Numbers | None
 
 
 def train_gkm(job: TrainingJob, advance: Callable[[int], object]) -> TrainedNetwork:
@@ -89,18 +91,23 @@ def _gather_sides(
     train = split.train
     codes = [train.sequences.codes]
     targets = [scale_targets(train.targets, spec).astype(np.float64)]
+    given = np.ones(len(train)) if train.weights is None else train.weights
+    weights = [given]
     if split.shuffles:
         parents = train.sequences.codes[train.positive]
         for _ in range(max(split.shuffles, config.shuffles)):
             codes.append(shuffle_codes(parents, rng=rng))
             targets.append(np.zeros((len(parents), len(spec.tasks))))
+            weights.append(given[train.positive])
     held_out = split.validation
     both = spec.strands != "single"
     return _Sides(
         np.concatenate(codes),
         np.concatenate(targets),
+        np.concatenate(weights),
         GappedSequences(held_out.sequences.codes, config, both=both),
         scale_targets(held_out.targets, spec).astype(np.float64),
+        held_out.weights,
     )
 
 
@@ -112,30 +119,34 @@ def _train_task(
     known = ~np.isnan(column)
     sequences = GappedSequences(sides.codes[known], config, both=spec.strands != "single")
     hinge = spec.task_kind != "regression"
-    problem = _pose(sequences, column[known], config.cost, hinge=hinge)
+    problem = _pose(sequences, column[known], config.cost * sides.weights[known], hinge=hinge)
     amounts, learned = minimise(problem)
     table, bias = sequences.score_lmers(amounts), float(amounts.sum())
     found = sides.held_out.score(table) + bias
-    slope, shift = fit_logits(found, held_out) if hinge else (1.0, 0.0)
+    slope, shift = fit_logits(found, held_out, sides.held_out_weights) if hinge else (1.0, 0.0)
     losses = [
-        _mean_loss(slope * scores + shift, targets, spec)
-        for scores, targets in ((learned, column[known]), (found, held_out))
+        _mean_loss(slope * scores + shift, targets, weights, spec)
+        for scores, targets, weights in (
+            (learned, column[known], sides.weights[known]),
+            (found, held_out, sides.held_out_weights),
+        )
     ]
     return slope * table, slope * bias + shift, (losses[0], losses[1])
 
 
-def _mean_loss(scores: Numbers, targets: Numbers, spec: ModelSpec) -> float:
+def _mean_loss(
+    scores: Numbers, targets: Numbers, weights: Numbers | None, spec: ModelSpec
+) -> float:
     columns = [values.astype(np.float32)[:, None] for values in (scores, targets)]
-    return mean_loss(columns[0], columns[1], spec.loss)
+    return mean_loss(columns[0], columns[1], spec.loss, weights=weights)
 
 
-def _pose(sequences: GappedSequences, targets: Numbers, cost: float, *, hinge: bool) -> Problem:
+def _pose(sequences: GappedSequences, targets: Numbers, costs: Numbers, *, hinge: bool) -> Problem:
     """Say what is minimised; both classes weigh alike."""
 
     def product(amounts: Numbers) -> Numbers:
         return np.asarray(sequences.score(sequences.score_lmers(amounts)) + amounts.sum())
 
-    costs = np.full(len(targets), cost)
     if not hinge:
         return Problem(product, targets, costs, hinge)
     positive = targets > 0.5
@@ -145,7 +156,9 @@ def _pose(sequences: GappedSequences, targets: Numbers, cost: float, *, hinge: b
     return Problem(product, np.where(positive, 1.0, -1.0), costs, hinge)
 
 
-def fit_logits(scores: Numbers, targets: Numbers) -> tuple[float, float]:
+def fit_logits(
+    scores: Numbers, targets: Numbers, weights: Numbers | None = None
+) -> tuple[float, float]:
     """Find slope and shift that turn scores into logits: the least log loss.
 
     Parameters
@@ -155,6 +168,8 @@ def fit_logits(scores: Numbers, targets: Numbers) -> tuple[float, float]:
     targets
         Their labels (n,), NaN where missing. They are taken as a little uncertain, so that
         scores that part both classes get no endless slope.
+    weights
+        How much each counts (n,); all alike where there are none.
 
     Returns
     -------
@@ -163,6 +178,7 @@ def fit_logits(scores: Numbers, targets: Numbers) -> tuple[float, float]:
     """
     known = ~np.isnan(targets)
     scores, positive = scores[known], targets[known] > 0.5
+    counts = np.ones(len(scores)) if weights is None else weights[known] / weights[known].mean()
     number = int(positive.sum()), int((~positive).sum())
     if not min(number):
         return 1.0, 0.0
@@ -172,8 +188,8 @@ def fit_logits(scores: Numbers, targets: Numbers) -> tuple[float, float]:
     weights = np.zeros(2)
     for _ in range(_NEWTON_STEPS):
         chances = 1 / (1 + np.exp(-weights @ columns))
-        gradient = columns @ (chances - wanted)
-        curvature = (columns * (chances * (1 - chances))) @ columns.T + 1e-6 * np.eye(2)
+        gradient = columns @ (counts * (chances - wanted))
+        curvature = (columns * (counts * chances * (1 - chances))) @ columns.T + 1e-6 * np.eye(2)
         step = np.linalg.solve(curvature, gradient)
         weights -= step / max(1.0, float(np.abs(step).max()))
         if np.abs(step).max() < 1e-9:

@@ -36,8 +36,18 @@ def _sum_class_losses(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     return losses.sum(dim=-1), known.sum(dim=-1)
 
 
-def mean_loss(logits: NDArray[np.float32], targets: NDArray[np.float32], kind: str) -> float:
-    """Measure the mean loss of logits (n, tasks) in double precision."""
+def mean_loss(
+    logits: NDArray[np.float32],
+    targets: NDArray[np.float32],
+    kind: str,
+    *,
+    weights: NDArray[np.float64] | None = None,
+) -> float:
+    """Measure the mean loss of logits (n, tasks) in double precision; rows may have weights."""
     given = torch.from_numpy(targets).double()
-    total, known = sum_losses(torch.from_numpy(logits).double(), given, kind)
-    return float(total) / max(int(known), 1)
+    if weights is None:
+        total, known = sum_losses(torch.from_numpy(logits).double(), given, kind)
+        return float(total) / max(int(known), 1)
+    each = sum_losses(torch.from_numpy(logits).double()[:, None], given[:, None], kind)
+    total, known = (torch.from_numpy(weights) @ values.double() for values in each)
+    return float(total) / (float(known) or 1.0)
