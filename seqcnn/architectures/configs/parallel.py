@@ -68,9 +68,7 @@ class OctaveConfig(EndingConfig):
 
     summary: ClassVar[str] = "convolutions at full and half resolution (octave convolution 2019)"
 
-    channels: int = number(
-        128, "channels of all convolutions, both resolutions", low=2, high=10_000
-    )
+    channels: int = number(64, "channels of a convolution, both resolutions", low=2, high=10_000)
     width: int = number(19, "bases of a detector", high=200)
     depth: int = number(3, "octave convolutions", high=50)
     kernel: int = number(5, "positions, or pairs of them, that each looks at", high=50)
