@@ -1,5 +1,6 @@
 """Motifs of detectors against a count by hand, and the importance of detectors."""
 
+import dataclasses
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from tiny_models import draw_codes, make_model, plant, plant_split
 
+from seqcnn.architectures import ARCHITECTURES
 from seqcnn.dna import UNKNOWN, encode, one_hot, reverse_complement
 from seqcnn.engine import Engine
 from seqcnn.filters import Judges, count_sites, detector_importance, extraction, learn_motifs
@@ -440,3 +442,20 @@ def test_a_regression_has_motifs_too() -> None:
     shares = detector_importance(engine, codes, values, member=0)
     np.testing.assert_allclose(shares, detector_importance(engine, codes, member=0), rtol=1e-4)
     assert learn_motifs(engine, codes, judges=Judges(codes, values)).motifs
+
+
+FAMILIES = [(name, {}) for name in ARCHITECTURES if name not in ("gkm", "motif", "deepbind")]
+
+
+@pytest.mark.parametrize(("family", "values"), [*FAMILIES, ("alexnet", {"stride": 2})])
+def test_every_family_with_a_first_convolution_has_motifs(family, values) -> None:
+    small = {"channels1": 8, "channels": 8}
+    fields = {field.name for field in dataclasses.fields(ARCHITECTURES[family])}
+    small = {key: value for key, value in small.items() if key in fields}
+    engine = Engine(make_model(family, values=small | values, length=101), threads=1)
+    codes = draw_codes(30, 101)
+    learned = learn_motifs(engine, codes, judges=Judges(codes))
+    number = len(engine.torch.networks[0].detectors)
+    assert len(learned.motifs) + len(learned.unused) == number
+    assert learned.motifs
+    assert all(np.isfinite([motif.importance, motif.share]).all() for motif in learned.motifs)

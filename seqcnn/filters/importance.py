@@ -202,7 +202,9 @@ def _backward(
     assert isinstance(network, StackedNetwork)
     strands = [strand[: max(2, rows)] for strand in engine.torch.strands(one_hot)]
     with torch.inference_mode(mode=False), torch.enable_grad():
-        inputs = [network.activate(network.detect(strand.clone())) for strand in strands]
+        every = network.layers[0].stride  # detect looks from each base on
+        scores = [network.detect(strand.clone())[:, :, ::every] for strand in strands]
+        inputs = [network.activate(values) for values in scores]
         inputs = [values.detach().requires_grad_() for values in inputs]
         logits = [network.head(network.pool_activations(values)) for values in inputs]
         both = len(logits) == 2
