@@ -7,7 +7,7 @@ import pytest
 from builders import World, write_lines
 from commands import QUICK, read_tsv, refused, seqcnn
 
-FILES = {"metrics.json", "predictions.test.tsv.gz"}
+FILES = {"metrics.json", "predictions.test.tsv.gz", "errors.test.tsv", "report.html"}
 
 
 def metrics_of(folder: Path) -> dict[str, object]:

@@ -57,7 +57,8 @@ def profile_logits(network: SequenceNetwork, one_hot: Tensor, strands: str) -> T
     ConfigError
         For networks that share weights over the strands, or give no profile.
     """
-    if strands == "shared" or not isinstance(network, StackedNetwork):
+    by_base = isinstance(network, StackedNetwork) and network.config.gives_profile
+    if strands == "shared" or not isinstance(network, StackedNetwork) or not by_base:
         where = "--strands shared" if strands == "shared" else "--task profile"
         raise ConfigError(
             where,
