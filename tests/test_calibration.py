@@ -139,12 +139,12 @@ def deepbind() -> dict[str, object]:
     return preset_priors("deepbind", config, TrainingConfig(), length=101)
 
 
-@pytest.mark.parametrize("name", sorted(set(ARCHITECTURES) - {"gkm"}))
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
 def test_every_family_has_priors_that_its_fields_accept(name) -> None:
     config = configure(name, {})
     given_priors = preset_priors(name, config, TrainingConfig(), length=101)
     priors = parse_priors(given_priors, name, options=OPTIONS, where="preset")
-    assert any(prior.kind == "loguniform" for prior in priors.training.values())
+    assert any(prior.kind == "loguniform" for prior in priors.named.values())
     for number in range(20):
         settings = priors.draw(seed=0, number=number)
         made = configure(name, {field: settings[field] for field in priors.network})
@@ -267,11 +267,14 @@ def judged(*networks: TrainedNetwork, **rest: object) -> Trial:
 def test_the_checkpoint_with_the_lowest_mean_counts() -> None:
     trial = judged(history(0.6, 0.5, 0.4), history(0.6, 0.5, 0.9))
     assert (trial.steps, trial.losses, trial.score) == (20, (0.5, 0.5), 0.5)
+    last = judged(history(0.3, 0.4), history(0.3, 0.6), checkpoints=False)
+    assert (last.steps, last.score) == (30, 0.5)
     broken = judged(history(0.6, 0.5), history(0.5))
     assert (broken.steps, broken.losses) == (10, (0.6, 0.5))
     whole = judged(history(0.3, every=30), history(0.5, every=30), checkpoints=False)
     assert (whole.steps, whole.score) == (30, 0.4)
-    for none in (judged(history(), history(0.5)), judged(history(0.5, 0.4), checkpoints=False)):
+    ended = replace(history(0.5, 0.4), error=ConfigError("training", "broke down"))
+    for none in (judged(history(), history(0.5)), judged(ended, checkpoints=False)):
         assert math.isnan(none.score)
         assert none.steps == 30
 

@@ -40,6 +40,16 @@ DEEPBIND: Mapping[str, object] = {
 }
 """How DeepBind was calibrated (Alipanahi et al. 2015, doi:10.1038/nbt.3300)."""
 
+GKM: Mapping[str, object] = {
+    "width": [8, 10, 12],
+    "informative": [5, 6, 7],
+    "cost": {"loguniform": [0.1, 10]},
+}
+"""Of gapped k-mers, which are trained in another way than networks."""
+
+
+_PRESETS = {"deepbind": DEEPBIND, "gkm": GKM}
+
 
 @dataclass(frozen=True)
 class Priors:
@@ -154,7 +164,7 @@ def _whole_numbers(architecture: str) -> set[str]:
 def preset_priors(
     architecture: str, config: NetworkConfig, training: TrainingConfig, *, length: int
 ) -> dict[str, object]:
-    """Give the priors of a family, as plain values for YAML: DeepBind's own, or a general rule.
+    """Give the priors of a family, as plain values for YAML: its own, or those of a general rule.
 
     The rule draws the learning rate from a tenth to three times that of `training`, the decay
     from 1e-4 to 1e-1, initial standard deviations from a fifth to five times the family's, each
@@ -170,11 +180,10 @@ def preset_priors(
     length
         Bases of a sequence, which detectors must fit.
     """
-    if architecture == "deepbind":
-        return dict(DEEPBIND)
-    rate = training.learning_rate
+    if architecture in _PRESETS:
+        return dict(_PRESETS[architecture])
     priors: dict[str, object] = {
-        "learning_rate": {"loguniform": [rate / 10, rate * 3]},
+        "learning_rate": _around(training.learning_rate, 1 / 10, 3),
         "weight_decay": {"loguniform": [1e-4, 1e-1]},
     }
     for item in dataclasses.fields(config):
@@ -190,10 +199,14 @@ def _prior_of_field(name: str, default: object) -> object:
     if "dropout" in name and isinstance(default, float):
         return {"uniform": [0, 0.5]}
     if name.endswith("_sd") and isinstance(default, float) and default > 0:
-        return {"loguniform": [default / 5, default * 5]}
+        return _around(default, 1 / 5, 5)
     if name in {"width", "width1"} and isinstance(default, int) and default > 3:
         return [max(3, round(default * share)) for share in (0.75, 1, 1.5)]
     return None
+
+
+def _around(default: float, low: float, high: float) -> dict[str, object]:
+    return {"loguniform": [float(f"{default * share:.4g}") for share in (low, high)]}
 
 
 def _fits(config: NetworkConfig, name: str, value: int, length: int) -> bool:

@@ -72,10 +72,10 @@ def judge_trial(
     curves = [{int(row["step"]): row["validation_loss"] for row in n.history} for n in networks]
     common = sorted(set.intersection(*(set(curve) for curve in curves)))
     means = [float(np.mean([curve[step] for curve in curves])) for step in common]
-    whole = common and common[-1] == budget
-    if not common or (not checkpoints and not whole):
+    broken = any(network.error for network in networks)
+    if not common or (broken and not checkpoints):
         return Trial(number, settings, budget, budget, (math.nan,) * len(networks), seconds)
-    steps = common[int(np.argmin(means))]
+    steps = common[int(np.argmin(means)) if checkpoints else -1]
     # Written with six digits, and chosen by what is written: so a table read again chooses alike.
     losses = tuple(float(f"{curve[steps]:.6g}") for curve in curves)
     return Trial(number, settings, budget, steps if checkpoints else budget, losses, seconds)
