@@ -213,7 +213,7 @@ class _Export:
             cards=cards,
             unused=self.unused,
             matches=self.matches,
-            collection=self.known.source if self.known else "",
+            collection=Path(self.known.source).name if self.known else "",
             origin=self.origin,
             alphabet=self.spec.alphabet,
         )
