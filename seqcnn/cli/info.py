@@ -31,7 +31,7 @@ def command(model: Path, **_: Any) -> None:
     for name, value in rows:
         click.echo(f"{name:<{width}}{value}")
     click.echo()
-    for line in _tabulate_parts(trained) if trained.parts else _tabulate_layers(trained):
+    for line in _tabulate(trained):
         click.echo(line)
 
 
@@ -74,7 +74,10 @@ def _describe_networks(model: "TrainedModel") -> list[tuple[str, str]]:
     task, names = f"{model.spec.task_kind}: ", model.spec.tasks
     shown = ", ".join(names[:_MOST_TASKS])
     more = f" and {len(names) - _MOST_TASKS} more" if len(names) > _MOST_TASKS else ""
-    if model.parts:
+    if model.is_mixture:
+        rows = [("members", f"{model.networks}, averaged on one scale")]
+        rows += [("", f"{len(part.members)} x {_spell_shape(part)}") for part in model.parts]
+    elif model.parts:
         shapes = Counter(_spell_shape(part) for part in model.parts)
         rows = [("models", f"{len(model.parts)} side by side")]
         rows += [("", f"{number} x {shape}") for shape, number in shapes.most_common()]
@@ -110,6 +113,26 @@ def _describe_windows(model: "TrainedModel") -> list[tuple[str, str]]:
 
 
 _ENTRY = ("id", "protein", "species", "experiment", "family")
+
+
+def _tabulate(model: "TrainedModel") -> list[str]:
+    if model.is_mixture:
+        return [
+            line
+            for part in model.parts
+            for line in (f"{part.spec.architecture}:", *_tabulate(part), "")
+        ]
+    if model.spec.architecture == "gkm":
+        from seqcnn.architectures.configs.gkm import GkmConfig
+
+        config = model.spec.config
+        assert isinstance(config, GkmConfig)
+        scores = len(model.members[0]["scores"].T)
+        return [
+            f"no layers: {config.features:,} gapped k-mers, whose weights are kept as"
+            f" {scores:,} scores of {config.width}-mers"
+        ]
+    return _tabulate_parts(model) if model.parts else _tabulate_layers(model)
 
 
 def _tabulate_parts(model: "TrainedModel") -> list[str]:

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 _MOST = 100
-_RECIPE = "motif:3,gkm:1"
+_RECIPE = "motif:2,gkm:2"
 """What ``seqcnn train`` makes for a classification where nothing else is asked for."""
 
 _CLASSES = ("binary", "multilabel")

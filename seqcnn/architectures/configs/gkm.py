@@ -1,6 +1,7 @@
 """The numbers of the gapped k-mer family."""
 
 from dataclasses import dataclass
+from math import comb
 from typing import ClassVar
 
 from seqcnn.architectures.configs.base import NetworkConfig
@@ -40,6 +41,11 @@ class GkmConfig(NetworkConfig):
                 f"more than the {self.width} bases of --set width",
                 expected=f"1 to {self.width}",
             )
+
+    @property
+    def features(self) -> int:
+        """How many gapped k-mers there are."""
+        return int(comb(self.width, self.informative) * 4**self.informative)
 
     def trunk(self, length: int) -> tuple[Layer, ...]:  # noqa: ARG002
         """List what bounds the length: every position is the beginning of a k-mer."""
