@@ -20,7 +20,7 @@ from seqcnn.engine import Engine
 from seqcnn.engine.strands import combine_strands
 from seqcnn.metrics import auroc, pearson
 
-__all__ = ["Knockout", "detector_importance", "measure_score"]
+__all__ = ["Knockout", "detector_importance", "measure_score", "signal_shares"]
 
 _MOST_ROWS = 2000  # sequences on which importance is measured
 _FEWEST_ROWS = 250

@@ -28,7 +28,16 @@ from seqcnn.architectures.base import SequenceNetwork
 from seqcnn.dna import UNKNOWN, Codes, reverse_complement
 from seqcnn.engine import Engine
 
-__all__ = ["CONVENTIONS", "FLANK", "MOST_SITES", "Convention", "Counted", "count_sites"]
+__all__ = [
+    "BINS",
+    "CONVENTIONS",
+    "FLANK",
+    "MOST_SITES",
+    "Convention",
+    "Counted",
+    "count_sites",
+    "share_with_site",
+]
 
 Convention = Literal["half-maximum", "deepbind"]
 CONVENTIONS: tuple[Convention, ...] = get_args(Convention)

@@ -109,7 +109,7 @@ def _find_releases(source: str) -> dict[str, Path]:
         raise ConfigError(
             f"--motifs {source}",
             "the package pyjaspar is not installed",
-            remedy="pip install pyjaspar, or name a motif file",
+            remedy="pip install 'seqcnn[jaspar]', or name a motif file",
         )
     folder = Path(package.submodule_search_locations[0]) / "data"
     return {path.stem[-4:]: path for path in folder.glob("JASPAR????.sqlite")}
