@@ -185,9 +185,10 @@ def _layer_row(traced: "TracedLayer") -> tuple[str, ...]:
     layer = traced.layer
     left, right = layer.padding
     numbers = ("", "", "", "")
-    if layer.kind == "convolution" or "pool" in layer.kind:
+    if layer.kind in {"convolution", "octave", "crop"} or layer.kind.endswith(" pool"):
         padding = str(left) if left == right else f"{left}+{right}"
-        numbers = (str(layer.kernel), str(layer.stride), str(layer.dilation), padding)
+        kernel = ",".join(map(str, layer.widths)) or str(layer.kernel)
+        numbers = (kernel, str(layer.stride), str(layer.dilation), padding)
     return (
         *(layer.name, layer.kind if layer.kind != layer.name else "", *numbers),
         f"{traced.positions:,} x {layer.channels:,}",

@@ -8,7 +8,7 @@ from seqcnn.architectures.configs.base import ACTIVATIONS, EndingConfig, PooledC
 from seqcnn.architectures.configs.fields import choice, number
 from seqcnn.architectures.layers import Layer, recurrent, unit
 
-__all__ = ["AlexNetConfig", "LeNetConfig", "RecurrentConfig", "VGGConfig"]
+__all__ = ["AlexNetConfig", "ChainConfig", "LeNetConfig", "RecurrentConfig", "VGGConfig"]
 
 _PADDING = (
     "none; as long as the input; the same on both sides; all that touches it",
