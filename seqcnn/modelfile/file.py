@@ -19,8 +19,9 @@ Mixtures
     The same, with the architecture ``mixture``: parts of any number of members, each with the
     tasks of the model (version 3).
 
-Version 1 had neither parts nor windows inside a sequence. A model without them is written as
-version 1 still, so that older programs read it.
+Version 1 had neither parts nor windows inside a sequence, version 2 no mixtures, thresholds,
+exclusive classes or profiles. A model without them is written as version 1 or 2 still, so
+that older programs read it.
 """
 
 import dataclasses
@@ -76,7 +77,7 @@ def write_model(model: TrainedModel, path: Path) -> None:
 
 
 def _oldest_version(model: TrainedModel) -> int:
-    if model.is_mixture:
+    if model.is_mixture or model.spec.is_of_version_3:
         return 3
     return 2 if model.parts or model.spec.window else 1
 

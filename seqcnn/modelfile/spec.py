@@ -104,6 +104,11 @@ class ModelSpec:
         return self.task_kind == "regression" or self.transform == "log2p1"
 
     @property
+    def is_of_version_3(self) -> bool:
+        """Whether programs that read model files up to version 2 do not know what it says."""
+        return bool(self.thresholds) or self.task_kind in ("multiclass", "profile")
+
+    @property
     def loss(self) -> str:
         """What the loss is that of: ``regression``, ``multiclass``, or ``labels``."""
         if self.is_signal:
