@@ -34,6 +34,8 @@ from seqcnn.cli.tables import open_table, write_rows
 from seqcnn.errors import ConfigError, InputError
 from seqcnn.genome import Interval
 from seqcnn.modelfile import ModelSpec
+from seqcnn.plotting import create_figure, save_figure
+from seqcnn.plotting.coordinates import plot_coordinates
 from seqcnn.splits import Split
 from seqcnn.training import TrainedNetwork, TrainingConfig, TrainingJob, train_many
 
@@ -420,3 +422,29 @@ def test_trials_come_back_from_their_table(study, tmp_path: Path) -> None:
 def write(path: Path, study: Study, trials: list[Trial]) -> None:
     with open_table(path) as handle:
         write_rows(handle, list_columns(study), (list_row(trial) for trial in trials))
+
+
+# The picture
+
+
+def test_the_best_is_drawn_last_and_broken_trials_without_a_score(tmp_path: Path) -> None:
+    figure = create_figure()
+    axes = figure.add_subplot()
+    columns = {"rate": [1e-3, 1e-2, 1e-1, 1e-3], "pooling": ["max", "mean", "max", "max"]}
+    plot_coordinates(axes, columns, [0.5, 0.4, math.nan, 0.4], logarithmic={"rate"})
+    lines = [line for line in axes.lines if line.get_marker() == "o"]
+    places = [line.get_ydata().tolist() for line in lines]
+    assert places == [[1, 0], [0, 0, 1], [0, 0, 0], [0.5, 1, 0]]
+    assert lines[-1].get_linewidth() > lines[0].get_linewidth()
+    texts = {text.get_text() for text in axes.texts}
+    assert {"max", "mean", "0.001", "0.01", "0.1", "0.4", "0.5"} <= texts
+    for suffix in ("svg", "png"):
+        save_figure(figure, tmp_path / f"trials.{suffix}")
+        assert (tmp_path / f"trials.{suffix}").stat().st_size > 1000
+
+
+def test_a_single_trial_is_drawn() -> None:
+    axes = create_figure().add_subplot()
+    plot_coordinates(axes, {"rate": [1e-3], "hidden": [32]}, [0.5], logarithmic={"rate"})
+    (line,) = [line for line in axes.lines if line.get_marker() == "o"]
+    assert line.get_ydata().tolist() == [0.5, 0.5, 0.5]

@@ -53,6 +53,7 @@ __all__ = ["command"]
 _log = logging.getLogger("seqcnn.calibrate")
 
 Options = dict[str, Any]
+Resumable = contextlib.AbstractContextManager[tuple[Path, "Checkpoints"]]
 
 CALIBRATION_FILES = ("trials.tsv", "trials.svg", "trials.png")
 _LAST = {"retrain", "keep", "trial_shard", "finish"}
@@ -86,11 +87,12 @@ def command(**options: Any) -> None:
     source, start = take_source(options), read_start(options)
     longest = options["length"] or sys.maxsize
     check_length(read_network(options, start), longest)
-    read_priors(options, start, length=longest)  # a wrong name is told before anything slow
+    priors = read_priors(options, start, length=longest)
     held_out = (Path(options[name] or "") for name in ("validation", "test"))
     inputs = [*source.files, *(path for path in held_out if path.is_file())]
     inputs += [options[name] for name in ("priors", "init") if options[name]]
-    task = _Task(options, source, start, inputs)
+    digests = digest_inputs(path for path in inputs if path.is_file())
+    task = _Task(options, source, start, inputs, digests, _digest(options, digests, priors))
     if options["trial_shard"]:
         _run_shard(task)
     else:
@@ -103,29 +105,30 @@ command.params = [parameter for parameter in command.params if parameter.name !=
 
 @dataclass(frozen=True)
 class _Task:
-    """What the options stand for."""
+    """What the options stand for.
+
+    Attributes
+    ----------
+    digests
+        Of the inputs, by name.
+    run
+        A digest of all that decides on the trials.
+    """
 
     options: Options
     source: "Source"
     start: "TrainedModel | None"
     inputs: list[Path]
+    digests: dict[str, str]
+    run: str
 
 
 @dataclass(frozen=True)
 class _Begun:
-    """What is searched, and on what.
-
-    Attributes
-    ----------
-    run
-        A digest of all that decides on the trials.
-    provenance
-        What the model file will say.
-    """
+    """What is searched, on what, and what the model file will say."""
 
     split: "Split"
     study: "Study"
-    run: str
     device: str
     provenance: dict[str, Any]
 
@@ -150,7 +153,6 @@ def _check_modes(options: Options) -> None:
 
 def _run_shard(task: _Task) -> None:
     """Run a share of the trials into a folder of its own within the output."""
-    from seqcnn.checkpoints import resumable_directory
     from seqcnn.files import check_output
 
     options, inputs = task.options, task.inputs
@@ -160,15 +162,13 @@ def _run_shard(task: _Task) -> None:
     check_output(output, force=True, inputs=inputs, made=[n for n in present if _is_shard(n)])
     with _made(output):
         check_output(folder, force=options["force"], inputs=inputs, made=SHARD_FILES)
-        begun = _begin(task)
         with (
-            resumable_directory(
-                folder, begun.run, resume=options["resume"], anew=options["force"]
-            ) as (part, checkpoints),
+            _resumable(folder, task) as (part, checkpoints),
             log_to_file(part / "train.log"),
         ):
+            begun = _begin(task)
             trials = _search(task, begun, checkpoints, shard.numbers(options["trials"]))
-            title = {"shard": shard.index, "of": shard.count, "run": begun.run}
+            title = {"shard": shard.index, "of": shard.count, "run": task.run}
             write_trials(part, begun.study, trials, title)
     _log.info("%s: %d trials; when all shards are done: --finish", folder, len(trials))
 
@@ -188,12 +188,24 @@ def _made(folder: Path) -> Iterator[None]:
             folder.rmdir()
 
 
+def _resumable(folder: Path, task: _Task) -> Resumable:
+    """Give a folder to fill, and its checkpoints; a folder of the user's is never emptied."""
+    from seqcnn.checkpoints import PARTIAL_FILES, resumable_directory
+    from seqcnn.cli.run_directory import RUN_FILES
+    from seqcnn.files import check_output
+    from seqcnn.linefiles import partial_path
+
+    made = {*RUN_FILES, *CALIBRATION_FILES, *SHARD_FILES, *PARTIAL_FILES}
+    check_output(partial_path(folder), force=True, inputs=task.inputs, made=made)
+    resume, anew = task.options["resume"], task.options["force"]
+    return resumable_directory(folder, task.run, resume=resume, anew=anew, clock=time.monotonic)
+
+
 # --- the whole -----------------------------------------------------------------------------------
 
 
 def _run_whole(task: _Task) -> None:
     """Search, or take the trials of shards, and train the best setting."""
-    from seqcnn.checkpoints import resumable_directory
     from seqcnn.cli.run_directory import RUN_FILES, write_run_directory
     from seqcnn.files import check_output
 
@@ -205,17 +217,15 @@ def _run_whole(task: _Task) -> None:
     made = [*RUN_FILES, *CALIBRATION_FILES, *(path.name for path in within)]
     force = options["force"] or bool(within)
     check_output(output, force=force, inputs=[*inputs, *others], made=made)
-    begun = _begin(task)
-    trials = options["trials"]
-    gathered = gather_trials(shards, begun.study, run=begun.run, trials=trials) if shards else []
     with (
-        resumable_directory(output, begun.run, resume=options["resume"], anew=options["force"]) as (
-            folder,
-            checkpoints,
-        ),
+        _resumable(output, task) as (folder, checkpoints),
         log_to_file(folder / "train.log"),
     ):
-        found = gathered or _search(task, begun, checkpoints, range(1, trials + 1))
+        begun, trials = _begin(task), options["trials"]
+        if shards:
+            found = gather_trials(shards, begun.study, run=task.run, trials=trials)
+        else:
+            found = _search(task, begun, checkpoints, range(1, trials + 1))
         write_trials(folder, begun.study, found)
         draw_trials(folder, begun.study, found)
         run = _train_best(task, begun, found, checkpoints)
@@ -246,15 +256,13 @@ def _begin(task: _Task) -> _Begun:
         training = fine_tune(read_training(chosen), chosen)
         return _candidate(spec, _with_steps(training, split), task.start)
 
-    digests = digest_inputs(task.inputs)
-    run = _digest(options, digests, priors)
     provenance = {
         "version": __version__,
         "command": canonical_command({**options, "trial_shard": None, "finish": ()}),
-        "inputs": digests,
+        "inputs": task.digests,
         "seed": seed,
     }
-    return _Begun(split, Study(folds, priors, plan, seed), run, device, provenance)
+    return _Begun(split, Study(folds, priors, plan, seed), device, provenance)
 
 
 def _candidate(

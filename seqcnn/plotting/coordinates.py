@@ -17,6 +17,8 @@ Places = NDArray[np.float64]
 _BEST_COLOUR, _NONE_COLOUR = "#D55E00", "#BBBBBB"
 _MOST_TICKS = 5
 _MARGIN = 0.04
+_CLOSEST = 0.06
+"""Share of a scale below which two of its marks would overlap."""
 _PAPER = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.8}
 
 
@@ -47,7 +49,8 @@ def plot_coordinates(
             for number, (name, column) in enumerate(named.items())
         ]
     )  # (columns, trials)
-    order = [*np.flatnonzero(~sound), *np.flatnonzero(sound)[np.argsort(-values[sound])]]
+    scored = np.flatnonzero(sound)  # of equal ones the first is the best, and drawn last
+    order = [*np.flatnonzero(~sound), *scored[np.lexsort((-scored, -values[scored]))]]
     colours = colormaps["viridis"](np.linspace(0.95, 0.15, max(int(sound.sum()), 1)))
     shades = iter(colours)
     for rank, trial in enumerate(order, start=1):
@@ -109,8 +112,9 @@ def _ticks(raw: Places, *, logarithmic: bool) -> dict[str, float]:
     if low == high:
         return {f"{10**low if logarithmic else low:.5g}": low}
     if not logarithmic:
-        if len(set(known)) <= _MOST_TICKS:
-            return {f"{value:.5g}": float(value) for value in sorted(set(known))}
+        few = sorted(set(known.tolist()))
+        if len(few) <= _MOST_TICKS and min(np.diff(few)) > _CLOSEST * (high - low):
+            return {f"{value:.5g}": value for value in few}
         marks = MaxNLocator(_MOST_TICKS - 1).tick_values(low, high)
         return {f"{value:.5g}": float(value) for value in marks if low <= value <= high}
     marks = LogLocator(numticks=_MOST_TICKS).tick_values(10**low, 10**high)
