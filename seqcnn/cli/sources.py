@@ -18,66 +18,71 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 def source_options(command: Decorated) -> Decorated:
     """Add the SOURCE and BACKGROUND options."""
-    options = [
-        click.option(
-            "--peaks",
-            multiple=True,
-            metavar="[NAME=]FILE",
-            help="BED or narrowPeak with --fasta; repeated: one task each.",
-        ),
-        click.option("--fasta", type=INPUT, metavar="FA", help="Reference genome."),
-        click.option("--positives", type=INPUT, metavar="FA", help="A positive sequence a record."),
-        click.option("--negatives", type=INPUT, metavar="FA", help="A negative sequence a record."),
-        click.option("--seq", type=INPUT, metavar="FILE", help="DeepBind's .seq or .seq.gz."),
-        click.option(
-            "--table",
-            type=INPUT,
-            metavar="FILE",
-            help="TSV, CSV or Parquet: `sequence`, or `contig start end [strand]` with --fasta.",
-        ),
-        click.option("--targets", metavar="COL,...", help="Target columns of --table."),
-        click.option(
-            "--profile",
-            multiple=True,
-            metavar="[NAME=]FILE",
-            help="BED or bigWig: a target for each base, around --peaks or on the loci of --table;"
-            " repeated: one task each.",
-        ),
-        click.option(
-            "--length",
-            type=click.IntRange(1, 1_000_000),
-            metavar="BP",
-            help="Bases of a window. Default: 101 around each summit or middle; for"
-            " sequences, the length that 95 % of them reach.",
-        ),
-        click.option(
-            "--background",
-            metavar="dinucleotide|gc|none|FILE.bed|FILE.fa",
-            help="Negatives. Default: dinucleotide shuffles where the source has none.",
-        ),
-        click.option(
-            "--ratio",
-            type=click.IntRange(1, 100),
-            default=1,
-            show_default=True,
-            metavar="N",
-            help="Negatives made for each positive.",
-        ),
-        click.option(
-            "--exclude", type=INPUT, metavar="BED", help="Places that --background gc must not use."
-        ),
-        click.option(
-            "--ranks",
-            type=click.Choice(["auto", "order", "none"]),
-            default="auto",
-            show_default=True,
-            help="What makes a positive count more in training; auto: the signal (or score) of"
-            " peaks, and the order of a .seq.",
-        ),
-    ]
-    for option in reversed(options):
+    for option in reversed([*_SOURCE, *_BACKGROUND]):
         command = option(command)
     return command
+
+
+_SOURCE = [
+    click.option(
+        "--peaks",
+        multiple=True,
+        metavar="[NAME=]FILE",
+        help="BED or narrowPeak with --fasta; repeated: one task each.",
+    ),
+    click.option("--fasta", type=INPUT, metavar="FA", help="Reference genome."),
+    click.option("--positives", type=INPUT, metavar="FA", help="A positive sequence a record."),
+    click.option("--negatives", type=INPUT, metavar="FA", help="A negative sequence a record."),
+    click.option("--seq", type=INPUT, metavar="FILE", help="DeepBind's .seq or .seq.gz."),
+    click.option(
+        "--table",
+        type=INPUT,
+        metavar="FILE",
+        help="TSV, CSV or Parquet: `sequence`, or `contig start end [strand]` with --fasta.",
+    ),
+    click.option("--targets", metavar="COL,...", help="Target columns of --table; one of words: classes."),
+    click.option(
+        "--profile",
+        multiple=True,
+        metavar="[NAME=]FILE",
+        help="BED or bigWig: a target for each base, around --peaks or on the loci of --table;"
+        " repeated: one task each.",
+    ),
+    click.option(
+        "--length",
+        type=click.IntRange(1, 1_000_000),
+        metavar="BP",
+        help="Bases of a window. Default: 101 around each summit or middle; for"
+        " sequences, the length that 95 % of them reach.",
+    ),
+]
+
+_BACKGROUND = [
+    click.option(
+        "--background",
+        metavar="dinucleotide|gc|none|FILE.bed|FILE.fa",
+        help="Negatives. Default: dinucleotide shuffles where the source has none.",
+    ),
+    click.option(
+        "--ratio",
+        type=click.IntRange(1, 100),
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="Negatives made for each positive.",
+    ),
+    click.option(
+        "--exclude", type=INPUT, metavar="BED", help="Places that --background gc must not use."
+    ),
+    click.option(
+        "--ranks",
+        type=click.Choice(["auto", "order", "none"]),
+        default="auto",
+        show_default=True,
+        help="What makes a positive count more in training; auto: the signal (or score) of"
+        " peaks, and the order of a .seq.",
+    ),
+]
 
 
 def take_source(options: dict[str, Any]) -> "Source":

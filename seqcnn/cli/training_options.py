@@ -84,6 +84,26 @@ def split_options(command: Decorated) -> Decorated:
     return _add(command, options)
 
 
+_TASK = [
+    click.option("--task", type=_TASKS, help="Default: follows from the targets."),
+    click.option(
+        "--transform",
+        type=click.Choice(["auto", "none", "log2"]),
+        default="auto",
+        show_default=True,
+        help="Scale on which a regression learns and predicts; auto takes log2 for positive"
+        " targets with a long upper tail.",
+    ),
+    click.option(
+        "--clamp",
+        type=click.FloatRange(50, 100, min_open=True),
+        metavar="PERCENTILE",
+        help="Largest target that a regression learns from, such as 99.95: those above it"
+        " count as it.",
+    ),
+]
+
+
 def model_options(command: Decorated) -> Decorated:
     """Add the MODEL options."""
     options = [
@@ -101,22 +121,7 @@ def model_options(command: Decorated) -> Decorated:
         click.option(
             "--set", "settings", multiple=True, metavar="FIELD=VALUE", help="A field of --arch."
         ),
-        click.option("--task", type=_TASKS, help="Default: follows from the targets."),
-        click.option(
-            "--transform",
-            type=click.Choice(["auto", "none", "log2"]),
-            default="auto",
-            show_default=True,
-            help="Scale on which a regression learns and predicts; auto takes log2 for positive"
-            " targets with a long upper tail.",
-        ),
-        click.option(
-            "--clamp",
-            type=click.FloatRange(50, 100, min_open=True),
-            metavar="PERCENTILE",
-            help="Largest target that a regression learns from, such as 99.95: those above it"
-            " count as it.",
-        ),
+        *_TASK,
         click.option(
             "--alphabet",
             type=click.Choice(["dna", "rna"]),
