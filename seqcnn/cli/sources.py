@@ -40,7 +40,11 @@ _SOURCE = [
         metavar="FILE",
         help="TSV, CSV or Parquet: `sequence`, or `contig start end [strand]` with --fasta.",
     ),
-    click.option("--targets", metavar="COL,...", help="Target columns of --table; one of words: classes."),
+    click.option(
+        "--targets",
+        metavar="COL,...",
+        help="Target columns of --table; a column of words holds classes.",
+    ),
     click.option(
         "--profile",
         multiple=True,
