@@ -12,6 +12,7 @@ _FOLDER = _HERE / ".environments"
 
 _STEPS: dict[str, tuple[tuple[str, ...], ...]] = {
     "tangermeme": (("-r", "requirements-tangermeme.txt"),),
+    "gkmsvm": (("-r", "requirements-gkmsvm.txt"),),
     "readers": (("-r", "requirements-readers.txt"),),
     "selene": (
         ("-r", "requirements-selene.txt"),
