@@ -47,10 +47,11 @@ class Differentiable:
 
     def __init__(self, engine: Engine, task: int) -> None:
         self.spec, self.task, self.device = engine.spec, task, engine.device
-        if engine.model.parts or (self.spec.window and self.spec.flanks != "unknown"):
+        if not engine.has_detectors or (self.spec.window and self.spec.flanks != "unknown"):
             raise ModelFileError(
                 "the model",
-                "cannot be differentiated: it is several models, or looks past its windows",
+                "cannot be differentiated: it is several models, over gapped k-mers, or looks past"
+                " its windows",
                 expected="a single network",
                 remedy="use seqcnn mutation-map, which needs no gradient",
             )

@@ -140,6 +140,8 @@ def _choose(options: Mapping[str, Any], start: "TrainedModel | None") -> list[tu
     text, arch = options["members"], str(options["arch"])
     where = f"--members {text}"
     if options["fast"]:
+        if text is not None:
+            raise ConfigError("--fast", f"{where} too", expected="one of the two")
         return [(arch, count_members(options))]
     if text is None and not given and start is None:
         text = _RECIPE

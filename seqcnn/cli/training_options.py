@@ -134,7 +134,8 @@ def model_options(command: Decorated) -> Decorated:
             "--members",
             type=MEMBERS,
             metavar="N|FAMILY:N,...",
-            help="Networks of the ensemble, of --arch or of several families. Default: 1.",
+            help="Networks of the ensemble, of --arch or of several families. Default: 1; for"
+            " classes, where `train` is told no --arch, motif:2,gkm:2.",
         ),
         click.option(
             "--keep",

@@ -18,7 +18,7 @@ __all__ = ["fine_tune", "read_start", "transfer_options"]
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
-_SHARE = 0.1
+_SHARE = 0.3
 """Rate of the layers that ``--init`` brings, as a share of the rate."""
 
 
@@ -28,9 +28,9 @@ def transfer_options(command: Decorated) -> Decorated:
         "--init",
         type=INPUT,
         metavar="MODEL",
-        help="Begin with the weights of this model, whose --arch and --set are taken over. All"
-        " layers learn at a tenth of the rate, but for the last; that one is new unless the tasks"
-        " are the same.",
+        help="Begin with the weights of this model, whose --arch and --set are taken over. Its"
+        " layers learn at 0.3 of the rate, but for the last; that one is new unless the tasks are"
+        " the same.",
     )
     freeze = click.option(
         "--freeze",
@@ -55,6 +55,9 @@ def read_start(options: dict[str, Any]) -> "TrainedModel | None":
     from seqcnn.modelfile import read_model
 
     model = read_model(options["init"])
+    if model.is_mixture:  # gapped k-mers have no weights to begin with
+        networks = [part for part in model.parts if part.spec.architecture != "gkm"]
+        model = networks[0] if networks else model
     source = click.get_current_context().get_parameter_source("arch")
     if source is ParameterSource.DEFAULT and model.members:
         options["arch"] = model.spec.architecture

@@ -96,6 +96,8 @@ def train_mixture(  # noqa: PLR0913
     parts = [_part(part, [next(trained) for _ in part]) for part in jobs]
     if spec.task_kind != "regression":
         parts = standardise_parts(parts, split.validation, threads=threads)
+    # The parts have scales of their own.
+    spec = replace(spec, centre=(), scale=())
     return TrainedModel(spec, (), parts=tuple(parts)), history
 
 
