@@ -56,8 +56,8 @@ Options = dict[str, Any]
     "--threshold",
     type=float,
     metavar="LOGIT",
-    help="The least logit of a site. Default: the median of the training positives; without"
-    " these, what one in 10,000 shuffled windows of the genome exceeds.",
+    help="The least logit of a site. Default: what one in 1,000 shuffled windows of the genome"
+    " exceeds, and no less than the median of the training positives.",
 )
 @click.option("--regions", type=INPUT, metavar="BED", help="Only windows whose centre is in these.")
 @task_option
