@@ -1,6 +1,7 @@
 # The sheets and the configuration, checked, and what the rules ask of them.
 
 import csv
+import os
 import re
 import shlex
 from pathlib import Path
@@ -8,14 +9,16 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-SOURCES = ("peaks", "positives", "seq", "table")
+SOURCES = ("peaks", "positives", "seq", "table", "model")
 SOURCE_COLUMNS = ("peaks", "fasta", "positives", "negatives", "seq", "table", "targets")
 SPLIT_COLUMNS = ("background", "exclude", "test", "validation")
 TRAIN_COLUMNS = (*SOURCE_COLUMNS, *SPLIT_COLUMNS, "length", "arch", "members", "steps")
 EVALUATE_COLUMNS = (*SOURCE_COLUMNS, "background")
+VARIANTS_COLUMNS = ("vcf", "fasta")
 # In these columns a word, a fraction or a contig may stand instead of a file.
 MAYBE_FILES = {"background", "test", "validation"}
-ALWAYS_FILES = {"peaks", "fasta", "positives", "negatives", "seq", "table", "exclude"}
+ALWAYS_FILES = {"peaks", "fasta", "positives", "negatives", "seq", "table", "exclude", "model"}
+ALWAYS_FILES |= {"vcf"}
 FILE_SUFFIX = re.compile(
     r"\.(bed|narrowPeak|fa|fasta|fna|seq|tsv|csv|parquet)(\.gz)?$", re.IGNORECASE
 )
@@ -141,12 +144,91 @@ def quoted(options):
         raise WorkflowError(f"options {options!r}: {error}") from None
 
 
+def grown(rule, resource):
+    """Give what a job asks for: more with each attempt."""
+    asked = config["resources"][rule][resource]
+    return lambda wildcards, attempt: asked * attempt
+
+
+def with_folds(row):
+    """Give one row for each test set of a cross-validation, or the row itself."""
+    if "folds" not in row:
+        return [row]
+    if "test" in row or "model" in row:
+        other = "test" if "test" in row else "model"
+        raise WorkflowError(f"{row['line']}: folds and {other}; expected one of them")
+    shared = {name: cell for name, cell in row.items() if name != "folds"}
+    tests = [test.strip() for test in row["folds"].split(";")]
+    return [
+        {**shared, "sample": f"{row['sample']}.{number}", "test": test}
+        for number, test in enumerate(tests, start=1)
+    ]
+
+
+def by_sample(rows):
+    """Give the rows by sample; a fold must not have the name of another sample."""
+    samples = {}
+    for row in rows:
+        if row["sample"] in samples:
+            raise WorkflowError(f"{row['line']}: {row['sample']} is there a second time")
+        samples[row["sample"]] = row
+    return samples
+
+
+def present_files(wildcards):
+    """Give the files that the sheets name; tell of all that are missing, a line each.
+
+    This is asked before anything runs. A file that another rule makes is not missing.
+    """
+    missing, named = [], []
+    for row, columns in (
+        *((row, (*TRAIN_COLUMNS, "model")) for row in SAMPLES.values()),
+        *((row, EVALUATE_COLUMNS) for row in EVALUATIONS.values()),
+        *((row, VARIANTS_COLUMNS) for row in VARIANTS.values()),
+    ):
+        for column, paths in files_of(row, columns).items():
+            for path in paths:
+                named.append(path)
+                if not os.path.exists(path) and not is_made(path):
+                    missing.append(f"{row['line']}: {column}: no file {path!r}")
+    if missing:
+        raise WorkflowError("\n".join(dict.fromkeys(missing)))
+    return list(dict.fromkeys(named))
+
+
+def is_made(path):
+    return any(rule.is_producer(path) for rule in workflow.rules)
+
+
+def model_of(wildcards):
+    """Give the model of a sample: the file that its row names, or the one that is trained."""
+    return SAMPLES[wildcards.sample].get("model", MODEL.format(sample=wildcards.sample))
+
+
 def train_inputs(wildcards):
     return files_of(SAMPLES[wildcards.sample], TRAIN_COLUMNS)
 
 
 def train_options(wildcards, input):
     return options_of(SAMPLES[wildcards.sample], TRAIN_COLUMNS, input)
+
+
+def calibrate_options(wildcards, input):
+    """Spell a row for `seqcnn calibrate`, which chooses the number of networks by itself."""
+    settings = config["calibrate"]
+    columns = [column for column in TRAIN_COLUMNS if column != "members"]
+    searched = ["--trials", str(settings["trials"])]
+    row = options_of(SAMPLES[wildcards.sample], columns, input)
+    return " ".join([row, shlex.join(searched), quoted(settings["options"])])
+
+
+def trials_of(wildcards):
+    """Name the shards of the trials of a sample."""
+    shards = min(config["calibrate"]["shards"], config["calibrate"]["trials"])
+    return [
+        f"{TRIALS}/trials.tsv".format(**wildcards, shard=shard, shards=shards)
+        for shard in range(1, shards + 1)
+    ]
 
 
 def evaluate_inputs(wildcards):
@@ -157,42 +239,95 @@ def evaluate_options(wildcards, input):
     return options_of(EVALUATIONS[wildcards.sample, wildcards.evaluation], EVALUATE_COLUMNS, input)
 
 
+def logos_inputs(wildcards):
+    motifs = config["export_logos"]["motifs"]
+    return {"motifs": motifs} if motifs else {}
+
+
+def logos_options(wildcards, input):
+    motifs = ["--motifs", input.motifs] if "motifs" in input.keys() else []
+    return f"{shlex.join(motifs)} {quoted(config['export_logos']['options'])}"
+
+
+def genome_of_variants(wildcards):
+    return {"fasta": VARIANTS[wildcards.variants]["fasta"]}
+
+
 def variants_inputs(wildcards):
-    row = VARIANTS[wildcards.variants]
-    return {"vcf": row["vcf"], "fasta": row["fasta"]}
+    return {"vcf": VARIANTS[wildcards.variants]["vcf"], **genome_of_variants(wildcards)}
+
+
+def variants_options(wildcards):
+    """Spell what the configuration and the row say of a VCF; the row comes last, so it wins."""
+    row, settings = VARIANTS[wildcards.variants], config["score_variants"]
+    words = ["--ref-mismatch", settings["ref_mismatch"]]
+    words += ["--regions", row["regions"]] if "regions" in row else []
+    return " ".join(
+        [shlex.join(words), quoted(settings["options"]), quoted(row.get("options", ""))]
+    )
+
+
+def shards_of(wildcards, kind):
+    """Name the shards of a scored VCF, in their order."""
+    shards = int(VARIANTS[wildcards.variants].get("shards", config["score_variants"]["shards"]))
+    names = [
+        f"{SHARD}.{kind}".format(**wildcards, shard=i, shards=shards) for i in range(1, shards + 1)
+    ]
+    return names
 
 
 def folder_of(file):
     return str(Path(file).parent)
 
 
-def everything():
-    """List all that a run gives: a report and logos a model, scores a model and VCF."""
-    models = [
+def wanted_scores():
+    """Give each sample and VCF that belong together."""
+    return [(sample, name) for name, row in VARIANTS.items() for sample in wanted_samples(row)]
+
+
+def finished(wildcards=None):
+    """List all that a run gives, but for the page that tells of it."""
+    trained = [sample for sample, row in SAMPLES.items() if "model" not in row]
+    files = [
         f"{RESULTS}/models/{sample}/{file}"
-        for sample in SAMPLES
+        for sample in trained
         for file in ("report.html", "metrics.json")
     ]
-    logos = [f"{RESULTS}/logos/{sample}/index.html" for sample in SAMPLES]
-    evaluations = [f"{RESULTS}/evaluations/{s}/{name}/metrics.json" for s, name in EVALUATIONS]
-    scores = [
-        f"{RESULTS}/variants/{sample}/{name}.{suffix}"
-        for name, row in VARIANTS.items()
-        for sample in wanted_samples(row)
+    files += [f"{RESULTS}/logos/{sample}/index.html" for sample in SAMPLES]
+    files += [f"{RESULTS}/evaluations/{s}/{name}/metrics.json" for s, name in EVALUATIONS]
+    folders = ["variants", *(["discoveries"] if config["score_variants"]["fdr"] else [])]
+    files += [
+        f"{RESULTS}/{folder}/{sample}/{name}.{suffix}"
+        for sample, name in wanted_scores()
+        for folder in folders
         for suffix in ("vcf.gz", "tsv.gz")
     ]
-    return [*models, *logos, *evaluations, *scores]
+    if config["mutation_maps"]["top"]:
+        files += [f"{RESULTS}/maps/{sample}/{name}/map.tsv" for sample, name in wanted_scores()]
+    return files
+
+
+def everything():
+    """List all that a run gives. What the sheets name is looked over first."""
+    return [PREPARED, *finished(), f"{RESULTS}/overview.html"]
 
 
 check(config, "../schemas/config.schema.yaml", lambda steps: "configuration")
 
 RESULTS = config["results"].rstrip("/")
+PREPARED = f"{RESULTS}/prepared.json"
+MODEL = f"{RESULTS}/models/{{sample}}/model.safetensors"
+SHARD = f"{RESULTS}/variants/{{sample}}/{{variants}}.shards/{{shard}}of{{shards}}"
+TRIALS = f"{RESULTS}/calibrations/{{sample}}/trials.{{shard}}-of-{{shards}}"
 # --force, for Snakemake makes the output folders before a command runs.
 COMMON = f"--seed {config['seed']} --device {config['device']} --force"
-SAMPLES = {
-    row["sample"]: with_configured(row, config["train"])
+CALIBRATED = config["calibrate"]["trials"] > 0
+SHEETS = [config[sheet] for sheet in ("samples", "evaluations", "variants") if config[sheet]]
+SAMPLES = by_sample(
+    with_configured(each, config["train"])
     for row in read_sheet(config["samples"], "../schemas/samples.schema.yaml", ["sample"])
-}
+    for each in with_folds(row)
+)
 EVALUATIONS = {
     (row["sample"], row["name"]): row
     for row in read_sheet(
@@ -210,9 +345,17 @@ for row in EVALUATIONS.values():
     check_samples(row, [row["sample"]])
 for row in VARIANTS.values():
     check_samples(row, wanted_samples(row))
+    quoted(row.get("options", ""))
 
 
 wildcard_constraints:
     sample="[A-Za-z0-9._-]+",
     evaluation="[A-Za-z0-9._-]+",
     variants="[A-Za-z0-9._-]+",
+    shard="[1-9][0-9]*",
+    shards="[1-9][0-9]*",
+
+
+if config["container"]:
+
+    container: config["container"]

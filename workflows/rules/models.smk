@@ -1,39 +1,11 @@
-# One model a sample: trained, evaluated on other data, and its motifs drawn.
-
-
-rule train:
-    input:
-        unpack(train_inputs),
-    output:
-        model=f"{RESULTS}/models/{{sample}}/model.safetensors",
-        metrics=f"{RESULTS}/models/{{sample}}/metrics.json",
-        history=f"{RESULTS}/models/{{sample}}/history.tsv",
-        predictions=f"{RESULTS}/models/{{sample}}/predictions.test.tsv.gz",
-        report=f"{RESULTS}/models/{{sample}}/report.html",
-        config=f"{RESULTS}/models/{{sample}}/config.yaml",
-    log:
-        f"{RESULTS}/logs/train/{{sample}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/train/{{sample}}.tsv"
-    conda:
-        "../envs/seqcnn.yaml"
-    threads: config["resources"]["train"]["threads"]
-    resources:
-        mem_mb=config["resources"]["train"]["mem_mb"],
-        runtime=config["resources"]["train"]["runtime"],
-    params:
-        common=COMMON,
-        sample=train_options,
-        folder=lambda wildcards, output: folder_of(output.model),
-    shell:
-        "seqcnn train {params.common} --threads {threads} {params.sample}"
-        " -o {params.folder:q} > {log:q} 2>&1"
+# What is made of each model: figures on other data, and motifs.
 
 
 rule evaluate:
     input:
         unpack(evaluate_inputs),
-        model=rules.train.output.model,
+        model=model_of,
+        prepared=ancient(PREPARED),
     output:
         metrics=f"{RESULTS}/evaluations/{{sample}}/{{evaluation}}/metrics.json",
         predictions=f"{RESULTS}/evaluations/{{sample}}/{{evaluation}}/predictions.test.tsv.gz",
@@ -45,8 +17,9 @@ rule evaluate:
         "../envs/seqcnn.yaml"
     threads: config["resources"]["evaluate"]["threads"]
     resources:
-        mem_mb=config["resources"]["evaluate"]["mem_mb"],
-        runtime=config["resources"]["evaluate"]["runtime"],
+        mem_mb=grown("evaluate", "mem_mb"),
+        runtime=grown("evaluate", "runtime"),
+        gpu=config["resources"]["evaluate"]["gpu"],
     params:
         common=COMMON,
         further=quoted(config["evaluate"]["options"]),
@@ -59,7 +32,9 @@ rule evaluate:
 
 rule export_logos:
     input:
-        model=rules.train.output.model,
+        unpack(logos_inputs),
+        model=model_of,
+        prepared=ancient(PREPARED),
     output:
         index=f"{RESULTS}/logos/{{sample}}/index.html",
         motifs=f"{RESULTS}/logos/{{sample}}/motifs.meme",
@@ -72,12 +47,13 @@ rule export_logos:
         "../envs/seqcnn.yaml"
     threads: config["resources"]["export_logos"]["threads"]
     resources:
-        mem_mb=config["resources"]["export_logos"]["mem_mb"],
-        runtime=config["resources"]["export_logos"]["runtime"],
+        mem_mb=grown("export_logos", "mem_mb"),
+        runtime=grown("export_logos", "runtime"),
+        gpu=config["resources"]["export_logos"]["gpu"],
     params:
         common=COMMON,
-        further=quoted(config["export_logos"]["options"]),
+        motifs=logos_options,
         folder=lambda wildcards, output: folder_of(output.index),
     shell:
         "seqcnn export-logos -m {input.model:q} {params.common} --threads {threads}"
-        " {params.further} -o {params.folder:q} > {log:q} 2>&1"
+        " {params.motifs} -o {params.folder:q} > {log:q} 2>&1"
