@@ -28,7 +28,7 @@ Values = NDArray[np.float64]
 _STEP = 0.05  # bits that scores are rounded to
 _HIGHEST_P = 1e-4
 _LEAST_CORRELATION = 0.6
-_MOST = 12
+_MOST = 12  # in 1,000 bases
 _MOST_OTHERS = 2
 _NO_SCORE = -(1 << 20)
 
@@ -77,7 +77,8 @@ def find_hits(
             if motif.width <= len(mutation_map):
                 sign = "-" if strand is not motif else "+"
                 candidates += _find_motif(mutation_map.codes, deltas, strand, sign)
-    return sorted(_thin_out(candidates), key=lambda hit: hit.start)
+    most = _MOST * math.ceil(len(mutation_map) / 1000)
+    return sorted(_thin_out(candidates)[:most], key=lambda hit: hit.start)
 
 
 def _find_motif(codes: Codes, deltas: Values, motif: Motif, strand: str) -> Iterable[MotifHit]:
@@ -134,4 +135,4 @@ def _thin_out(candidates: list[MotifHit]) -> list[MotifHit]:
         best = kept[rivals[0]]
         if hit.name not in (best.name, *best.others) and len(best.others) < _MOST_OTHERS:
             kept[rivals[0]] = replace(best, others=(*best.others, hit.name))
-    return kept[:_MOST]
+    return kept

@@ -118,6 +118,7 @@ def plot_mutation_map(
     axes.set_xlim(0.5, max(columns, len(mutation_map)) + 0.5)
     axes.set_ylim(floor - 4 * _CELL, top)
     _label_axes(axes, mutation_map, scale, floor)
+    _number_places(axes, mutation_map.places, max(columns, len(mutation_map)))
 
 
 def _draw_letters(axes: Axes, mutation_map: MutationMap, gate: Gate, span: float) -> None:
@@ -181,20 +182,18 @@ def _label_axes(axes: Axes, mutation_map: MutationMap, scale: MapScale, floor: f
         fontsize=7,
     )
     axes.tick_params(length=2)
-    ticks = _choose_ticks(mutation_map.places)
-    axes.set_xticks(ticks + 1, [f"{p + 1:,}" for p in mutation_map.places[ticks]], fontsize=7)
     axes.spines[:].set_visible(False)
 
 
-def _choose_ticks(places: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Choose columns whose places, from 1, are round numbers."""
-    least = max(1, math.ceil(len(places) / _MOST_TICKS))
+def _number_places(axes: Axes, places: NDArray[np.int64], columns: int) -> None:
+    """Label columns whose places, from 1, are round numbers."""
+    least = max(1, math.ceil(columns / _MOST_TICKS))
     power = 10 ** math.floor(math.log10(least))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least)
     round_ones = np.flatnonzero((places + 1) % step == 0)
     # An inserted base stands where the one before it does.
-    first = np.diff(places[round_ones], prepend=-1) != 0
-    return np.asarray(round_ones[first])
+    ticks = round_ones[np.diff(places[round_ones], prepend=-1) != 0]
+    axes.set_xticks(ticks + 1, [f"{place + 1:,}" for place in places[ticks]], fontsize=7)
 
 
 def draw_maps(
