@@ -94,12 +94,12 @@ def run_experiment(  # noqa: PLR0913
     starts, device, threads, progress, checkpoints
         As for `train_members`.
     """
-    spec = standardise_targets(spec, split.train)
     how: Any = {"device": device, "threads": threads, "progress": progress}
     how["checkpoints"] = checkpoints
-    if families:
+    if families:  # each on a scale of its own; together they speak in the units of the targets
         model, history = train_mixture(split, spec, families, **how)
     else:
+        spec = standardise_targets(spec, split.train)
         members, history = train_members(split, spec, config, starts=starts, **how)
         model = TrainedModel(spec, members)
     model = replace(model, provenance=dict(provenance))

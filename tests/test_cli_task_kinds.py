@@ -173,6 +173,11 @@ def test_a_regression_is_networks_of_several_widths(tmp_path: Path) -> None:
     )
     assert len(scores) == 60
     assert all(float(row["sd"]) > 0 for row in scores)
+    # In the units of the targets, which are learned as log2 here: hardly trained, near their mean.
+    spec = model.parts[0].spec
+    assert model.spec.scale == ()
+    mean = np.mean([float(row["logit"]) for row in scores])
+    assert abs(mean - spec.centre[0]) < 3 * spec.scale[0]
 
 
 def test_other_contigs_for_validation_bring_a_train_dev_side(world: World, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def build_evaluation_report(
 
     `told` holds the ``command``, the ``options`` and the ``provenance``, as of the model's file.
     """
-    side = {"sequences": len(data), "positives": int(data.positive.sum())}
+    side = _count_rows(data, model.spec)
     trained = {f"model_{key}": value for key, value in model.provenance.items()}
     return Report(
         title=f"Evaluation of {', '.join(model.spec.tasks)}",
@@ -176,12 +176,19 @@ def _counts(run: "Run") -> dict[str, dict[str, int]]:
         name: getattr(run.split, name) for name in ("train", "train_dev", "validation", "test")
     }
     counts = {
-        name: {"sequences": len(data), "positives": int(data.positive.sum())}
+        name: _count_rows(data, run.experiment.model.spec)
         for name, data in sides.items()
         if data is not None
     }
     if run.split.shuffles:
-        counts["train"]["fresh shuffles each epoch"] = (
-            run.split.shuffles * counts["train"]["positives"]
-        )
+        made = run.split.shuffles * int(run.split.train.positive.sum())
+        counts["train"]["fresh shuffles each epoch"] = made
+    return counts
+
+
+def _count_rows(data: "LabelledSequences", spec: "ModelSpec") -> dict[str, int]:
+    """Count sequences and, where some are positive and others not, the positives."""
+    counts = {"sequences": len(data)}
+    if not (spec.is_signal or spec.task_kind == "multiclass"):
+        counts["positives"] = int(data.positive.sum())
     return counts

@@ -261,7 +261,7 @@ def _share(value: float) -> str:
 
 def error_tables(errors: Sequence[Mapping[str, Any]]) -> list[Table]:
     """Tabulate the worst errors of the first tasks."""
-    header = ["Sequence", "Logit", "GC", "Low complexity", "Best motif", "at", "bits"]
+    header = ["Sequence", "Output", "True", "GC", "Low complexity", "Best motif", "at", "bits"]
     tables = []
     for task in list(dict.fromkeys(error["task"] for error in errors))[:_FULL_TASKS]:
         for kind in dict.fromkeys(e["kind"] for e in errors if e["task"] == task):
@@ -276,6 +276,7 @@ def _error_row(error: Mapping[str, Any]) -> list[str]:
     return [
         error["name"],
         _number(error["logit"]),
+        f"{error['target']:.4g}",
         _share(error["gc"]),
         _share(error["low_complexity"]),
         error["motif"] or "–",  # noqa: RUF001
