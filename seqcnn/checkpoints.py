@@ -26,7 +26,7 @@ from seqcnn.errors import ConfigError
 from seqcnn.files import replace_directory, whole_file
 from seqcnn.linefiles import is_interruption, lock_file, partial_path
 
-__all__ = ["PARTIAL_FILES", "Checkpoints", "State", "resumable_directory"]
+__all__ = ["PARTIAL_FILES", "Checkpoints", "State", "checkpoint_folder", "resumable_directory"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -79,6 +79,8 @@ class Checkpoints:
         Gives seconds.
     seconds
         After which `due` asks for a checkpoint.
+    writes
+        Whether anything is saved; else checkpoints are only read.
 
     Attributes
     ----------
@@ -93,12 +95,13 @@ class Checkpoints:
         *,
         clock: Callable[[], float] = lambda: 0.0,
         seconds: float = 300.0,
+        writes: bool = True,
     ) -> None:
         self._folder, self._run = folder, run
         self._clock, self._seconds = clock, seconds
         self._written: dict[str, float] = {}
         self._lock = threading.Lock()
-        self.kept = False
+        self.writes, self.kept = writes, False
 
     @property
     def exist(self) -> bool:
@@ -112,6 +115,8 @@ class Checkpoints:
 
     def write(self, name: str, state: State) -> None:
         """Save where a part stands; the earlier checkpoint stays until this one is whole."""
+        if not self.writes:
+            return
         arrays = {key: np.asarray(array, order="C") for key, array in state.arrays.items()}
         content = {"version": _VERSION, "run": self._run, "values": dict(state.values)}
         text = json.dumps(content | {"sha256": _digest(content, arrays)})
@@ -170,6 +175,11 @@ def _foreign(path: Path) -> ConfigError:
     )
 
 
+def checkpoint_folder(path: Path) -> Path:
+    """Say where the checkpoints are as long as the folder `path` is not whole."""
+    return partial_path(path) / _FOLDER
+
+
 @contextlib.contextmanager
 def resumable_directory(
     path: Path,
@@ -206,7 +216,7 @@ def resumable_directory(
     partial = partial_path(path)
     title = _open_title(partial, path)
     with title:
-        checkpoints = Checkpoints(partial / _FOLDER, run, clock=clock)
+        checkpoints = Checkpoints(checkpoint_folder(path), run, clock=clock)
         _begin(title, partial, run, resume=resume, anew=anew)
         if resume:
             found = checkpoints.exist

@@ -173,9 +173,9 @@ def test_regression_targets_are_standardised_without_the_missing_ones() -> None:
 
 
 def robust_loss(error):
-    """Square near 0, straight beyond 0.3 standard deviations (Huber's loss over its bend)."""
+    """Half the square near 0, straight beyond two standard deviations (Huber's loss)."""
     error = np.abs(error)
-    return np.where(error < 0.3, error**2 / 0.6, error - 0.15)
+    return np.where(error < 2, error**2 / 2, 2 * error - 2)
 
 
 @pytest.mark.parametrize("kind", ["multilabel", "regression"])

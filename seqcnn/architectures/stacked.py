@@ -68,6 +68,11 @@ class StackedNetwork(SequenceNetwork):
         return cast("Convolution", self.trunk[0]).weight
 
     @property
+    def layers_to_activation(self) -> int:
+        """How many layers of the trunk there are up to the activation of the detectors."""
+        return self._before_activation + 1
+
+    @property
     def shortest(self) -> int:
         """Bases that a sequence must have at least."""
         return shortest_input(self.layers)

@@ -41,6 +41,7 @@ class _LazyGroup(ExampleHelp, click.Group):
 
     modules: ClassVar[dict[str, str]] = {
         "train": "train",
+        "pretrain": "pretrain",
         "calibrate": "calibrate",
         "evaluate": "evaluate",
         "predict": "predict",

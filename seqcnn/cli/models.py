@@ -2,17 +2,26 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from seqcnn.cli.options import INPUT
+from seqcnn.errors import ModelFileError
 
 if TYPE_CHECKING:
     from seqcnn.engine import Engine
     from seqcnn.modelfile import TrainedModel
 
-__all__ = ["choose_device", "make_engine", "model_option", "open_engine", "precision_option"]
+__all__ = [
+    "check_trained",
+    "choose_device",
+    "make_engine",
+    "model_option",
+    "open_engine",
+    "precision_option",
+]
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -62,11 +71,31 @@ def make_engine(model: "TrainedModel", options: Mapping[str, Any]) -> "Engine":
     return engine
 
 
+def check_trained(model: "TrainedModel", path: Path) -> None:
+    """Refuse a model that has learned without labels.
+
+    Raises
+    ------
+    ModelFileError
+        As it has no task to give scores of.
+    """
+    from seqcnn.training import UNSUPERVISED
+
+    if UNSUPERVISED in model.provenance:
+        raise ModelFileError(
+            path,
+            "the model has learned without labels and gives no scores",
+            expected="a model of `seqcnn train`",
+            remedy="begin a training with it: seqcnn train --init",
+        )
+
+
 def open_engine(options: Mapping[str, Any]) -> "Engine":
     """Read the model of ``--model`` and lay it out, with ``--strands`` where that is given."""
     from seqcnn.modelfile import read_model
 
     model = read_model(options["model"])
+    check_trained(model, options["model"])
     if options.get("strands"):
         model = model.with_rule(strands=options["strands"])
     return make_engine(model, options)

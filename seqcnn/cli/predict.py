@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqcnn.cli.command import Command
-from seqcnn.cli.models import make_engine, model_option
+from seqcnn.cli.models import check_trained, make_engine, model_option
 from seqcnn.cli.options import INPUT, OUTPUT, common_options
 from seqcnn.cli.progress import show_progress
 from seqcnn.errors import ConfigError
@@ -79,6 +79,7 @@ def _read_model(options: dict[str, Any]) -> "TrainedModel":
     from seqcnn.modelfile import read_model
 
     model = read_model(options["model"])
+    check_trained(model, options["model"])
     rule: dict[str, Any] = {}
     if options["window_size"]:
         rule["window"] = options["window_size"]

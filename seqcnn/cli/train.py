@@ -1,5 +1,6 @@
 """``seqcnn train``: options -> data -> a run directory."""
 
+import contextlib
 import logging
 import shlex
 import sys
@@ -16,6 +17,7 @@ from seqcnn.cli.log import log_to_file
 from seqcnn.cli.members import Members, choose_families, make_families, mixture_spec, read_members
 from seqcnn.cli.models import choose_device
 from seqcnn.cli.options import OUTPUT, common_options
+from seqcnn.cli.processes import joined_processes, wait_for_all
 from seqcnn.cli.progress import show_progress
 from seqcnn.cli.provenance import canonical_command, digest_inputs
 from seqcnn.cli.sources import source_options, take_source
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from seqcnn.sources import Source
     from seqcnn.splits import Split
     from seqcnn.training import DivergenceError, TrainingConfig
+    from seqcnn.training.processes import Processes
 
 __all__ = ["command"]
 
@@ -69,28 +72,51 @@ def command(**options: Any) -> None:
     """Train a motif CNN, and write a run directory.
 
     RUN/ holds model.safetensors, config.yaml (reruns the same), metrics.json, history.tsv,
-    predictions.test.tsv.gz, report.html and train.log.
+    predictions.test.tsv.gz, errors.test.tsv, report.html and train.log.
 
     Until it is whole, all is in RUN.partial/. What Ctrl-C, SIGTERM (exit 143) or SIGUSR1 (exit
     75) interrupts, --resume goes on with, as if nothing had been; so it does after a crash, from
     the last checkpoint.
+
+    Several processes train a deep network together: torchrun --nproc-per-node N -m seqcnn train.
     """
+    with joined_processes(options) as processes:
+        job = _read_options(options)
+        if processes.rank:
+            _help(job, processes)
+        else:
+            _lead(job, processes)
+
+
+def _lead(job: "_Job", processes: "Processes") -> None:
     from seqcnn.checkpoints import resumable_directory
     from seqcnn.cli.run_directory import write_run_directory
 
-    output: Path = options["output"]
-    job = _read_options(options)
-    started = time.monotonic()
-    run, resume = _fingerprint(job), options["resume"]
+    options, started = job.options, time.monotonic()
+    output, again = options["output"], options["resume"]
+    run = _fingerprint(job, processes)
     with (
         resumable_directory(
-            output, run, resume=resume, anew=options["force"], clock=time.monotonic
+            output, run, resume=again, anew=options["force"], clock=time.monotonic
         ) as partial,
         log_to_file(partial[0] / "train.log"),
     ):
+        wait_for_all(processes)
         done = _train(job, *partial)
         write_run_directory(partial[0], done, seconds=time.monotonic() - started)
     _log.info("%s: done in %.0f s", output, time.monotonic() - started)
+
+
+def _help(job: "_Job", processes: "Processes") -> None:
+    """Train with the first process, and write nothing."""
+    from seqcnn.checkpoints import Checkpoints, checkpoint_folder
+    from seqcnn.training.processes import HelperFinished
+
+    folder = checkpoint_folder(job.options["output"])
+    run = _fingerprint(job, processes)
+    wait_for_all(processes)  # until it is known whether there is anything to go on with
+    with contextlib.suppress(HelperFinished):
+        _train(job, folder, Checkpoints(folder, run, writes=False))
 
 
 @dataclass(frozen=True)
@@ -126,7 +152,7 @@ def _read_options(options: dict[str, Any]) -> _Job:
     return _Job(options, source, members, start, inputs)
 
 
-def _fingerprint(job: _Job) -> str:
+def _fingerprint(job: _Job, processes: "Processes") -> str:
     """Digest all that decides on the run directory."""
     from seqcnn.engine.devices import find_device
     from seqcnn.scoring.journal import fingerprint
@@ -134,6 +160,7 @@ def _fingerprint(job: _Job) -> str:
     kind = find_device(job.options["device"]).partition(":")[0]
     command = canonical_command(job.options)
     settings = {"version": __version__, "command": command, "device": kind}
+    settings |= {"processes": str(processes.number)} if processes.number > 1 else {}
     return fingerprint(settings, *(path for path in job.inputs if path.exists()))
 
 
@@ -171,7 +198,7 @@ def _train(job: _Job, folder: Path, checkpoints: "Checkpoints") -> "Run":
                 checkpoints=checkpoints,
             )
         except DivergenceError as problem:
-            if problem.network.history:
+            if problem.network.history and checkpoints.writes:
                 _keep_last_good(problem, standardise_targets(spec, split.train), folder, job)
                 checkpoints.kept = True
             raise

@@ -2,9 +2,9 @@
 
 One loop serves every family (`train_many`; `train_members` is the same for the members of a
 model). Batches are gathered from integer codes; negatives are fresh dinucleotide shuffles in
-each epoch; the weights with the lowest validation loss are kept. How a step is taken is a matter of the network and the device: compiled loops for
-networks with global pooling on a CPU, batched products for them on a GPU, torch's autograd for
-all others.
+each epoch; the weights with the lowest validation loss are kept. How a step is taken is a matter
+of the network and the device: compiled loops for networks with global pooling on a CPU, batched
+products for them on a GPU, torch's autograd for all others.
 """
 
 from seqcnn.training.augmentation import Augmentation, read_augmentation
@@ -21,21 +21,25 @@ from seqcnn.training.config import (
 )
 from seqcnn.training.loop import train_many, train_members
 from seqcnn.training.mixture import Family, train_mixture
+from seqcnn.training.pretraining import Pretrained, pretrain
 from seqcnn.training.schedules import SCHEDULES
-from seqcnn.training.transfer import take_weights
+from seqcnn.training.transfer import UNSUPERVISED, take_weights
 
 __all__ = [
     "OPTIMISERS",
     "SCHEDULES",
+    "UNSUPERVISED",
     "Augmentation",
     "DivergenceError",
     "Family",
     "History",
+    "Pretrained",
     "TrainedNetwork",
     "TrainingConfig",
     "TrainingJob",
     "Weights",
     "choose_steps",
+    "pretrain",
     "read_augmentation",
     "standardise_targets",
     "take_weights",

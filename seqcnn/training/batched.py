@@ -15,7 +15,7 @@ from torch import Tensor
 from seqcnn.dna import Codes
 from seqcnn.engine.bank import BankShape, bank_logits, keep_features, read_row, write_row
 from seqcnn.engine.strands import combine_strands, expand_one_hot
-from seqcnn.training.compiled import LAST_LAYER, draw_keys
+from seqcnn.training.compiled import draw_keys, shares_of
 from seqcnn.training.config import TrainingConfig, Weights
 from seqcnn.training.learner import Arrays, Seeded, Steps, copy_weights
 from seqcnn.training.losses import sum_losses
@@ -52,7 +52,8 @@ class BatchedLearner:
             kind: self._column([config.optimiser == kind for config in configs]) > 0
             for kind in dict.fromkeys(config.optimiser for config in configs)
         }
-        self.trunk_rates = self._spread([config.trunk_rate for config in configs])
+        rates = np.stack([shares_of(shape, one) for one in seeded])
+        self.trunk_rates = 1.0 if (rates == 1).all() else self._tensor(rates)
         shares = [float(getattr(one.job.spec.config, "dropout", 0.0)) for one in seeded]
         self.shares = self._tensor(np.array(shares))
         self.dropping = any(shares)
@@ -78,16 +79,6 @@ class BatchedLearner:
             axis=1,
         )
         return self._tensor(own * self.shape.decays())
-
-    def _spread(self, trunk_rates: Sequence[float]) -> Tensor | float:
-        """Give the share of the rate that each parameter learns with (networks, parameters)."""
-        if all(rate == 1 for rate in trunk_rates):
-            return 1.0
-        sections = self.shape.sections.items()
-        last = np.concatenate(
-            [np.full(math.prod(size), name in LAST_LAYER) for name, size in sections]
-        )
-        return torch.where(self._tensor(last), 1.0, self._column(trunk_rates))
 
     def learn(self, steps: Steps) -> Doubles:
         """See `Learner`."""

@@ -14,16 +14,14 @@ from seqcnn.training.config import OPTIMISERS, TrainingJob, Weights
 from seqcnn.training.heads import class_loss_and_slopes, loss_and_slopes
 from seqcnn.training.learner import Arrays, Seeded, Steps, copy_weights
 from seqcnn.training.passes import Parameters, Pass, split_sections
+from seqcnn.training.transfer import slow_names
 from seqcnn.training.updates import Rules, Slots, update
 
-__all__ = ["LAST_LAYER", "CompiledLearner", "draw_keys", "shape_of"]
+__all__ = ["CompiledLearner", "draw_keys", "shape_of", "shares_of"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Keys = NDArray[np.uint32]
-
-LAST_LAYER = ("output", "output_bias")
-"""Sections of a bank that are of the last layer."""
 
 
 def shape_of(job: TrainingJob) -> BankShape | None:
@@ -42,6 +40,23 @@ def draw_keys(seeded: Seeded) -> Keys:
     return rng.integers(2**32, size=seeded.job.config.steps, dtype=np.uint32)
 
 
+def shares_of(shape: BankShape, seeded: Seeded) -> Floats:
+    """Give the share of the rate that each parameter of a network learns with (parameters,)."""
+    job = seeded.job
+    slow = slow_names(seeded.network, job.start)
+    shares = {
+        name: np.full_like(values, job.config.trunk_rate if name in slow else 1)
+        for name, values in copy_weights(seeded.network).items()
+    }
+    return read_row(shape, shares)[0]
+
+
+def _section_shares(shape: BankShape, seeded: Seeded) -> Doubles:
+    sizes = [math.prod(section) for section in shape.sections.values()]
+    parts = np.split(shares_of(shape, seeded), np.cumsum(sizes)[:-1])
+    return np.array([part.max(initial=0) for part in parts], dtype=np.float64)
+
+
 class CompiledLearner:
     """Networks of one shape that see the same batches, on one thread.
 
@@ -54,7 +69,7 @@ class CompiledLearner:
     def __init__(self, seeded: Sequence[Seeded], shape: BankShape) -> None:
         first = seeded[0].job
         self.shape, self.spec = shape, first.spec
-        self.slots, self.rules = _make_slots(shape, len(seeded)), _make_rules(seeded)
+        self.slots, self.rules = _make_slots(shape, len(seeded)), _make_rules(shape, seeded)
         self.own = _make_parameters(shape, seeded, self.slots, self.rules)
         rows, length = first.config.batch_size, first.spec.length
         self.passes = [
@@ -147,11 +162,10 @@ def _make_slots(shape: BankShape, networks: int) -> Slots:
     sizes = [math.prod(section) for section in shape.sections.values()]
     values, gradients, first, second = np.zeros((4, networks * sum(sizes)), dtype=np.float32)
     decays = np.array([len(section) > 1 for section in shape.sections.values()])
-    last = np.array([name in LAST_LAYER for name in shape.sections])
-    return Slots(values, gradients, first, second, np.array(sizes), decays, last)
+    return Slots(values, gradients, first, second, np.array(sizes), decays)
 
 
-def _make_rules(seeded: Sequence[Seeded]) -> Rules:
+def _make_rules(shape: BankShape, seeded: Sequence[Seeded]) -> Rules:
     configs = [one.job.config for one in seeded]
     return Rules(
         weight_decays=np.array([config.weight_decay for config in configs], dtype=np.float64),
@@ -159,7 +173,7 @@ def _make_rules(seeded: Sequence[Seeded]) -> Rules:
         l1_starts=np.array([config.l1_start for config in configs]),
         clips=np.array([config.clip for config in configs], dtype=np.float64),
         kinds=np.array([OPTIMISERS.index(config.optimiser) for config in configs]),
-        trunk_rates=np.array([config.trunk_rate for config in configs], dtype=np.float64),
+        shares=np.stack([_section_shares(shape, one) for one in seeded]),
         stopped=np.zeros(len(configs), dtype=np.bool_),
     )
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from seqcnn.checkpoints import Checkpoints, State
+from seqcnn.engine.devices import use_precision
 from seqcnn.errors import ConfigError
 from seqcnn.training.batched import BatchedLearner
 from seqcnn.training.batches import Feed
@@ -263,6 +264,8 @@ def _make_feed(job: TrainingJob, rng: np.random.Generator) -> Feed:
 def make_learner(seeded: Sequence[Seeded], device: torch.device) -> Learner:
     """Choose how the steps of a group are taken."""
     shape = shape_of(seeded[0].job)
+    if device.type == "cuda":
+        use_precision("float32" if shape else seeded[0].job.config.precision)
     if shape is None:
         return NetworkLearner(seeded[0], device)
     if device.type == "cpu":

@@ -9,10 +9,11 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 import torch
 
+from seqcnn.architectures import StackedConfig
 from seqcnn.training.compiled import shape_of
 from seqcnn.training.config import TrainingJob
 
-__all__ = ["group_jobs", "likeness"]
+__all__ = ["group_jobs", "is_shared", "likeness"]
 
 _LANES = 256
 """Detectors that stand side by side on a CPU: more would not fit a core's cache."""
@@ -62,3 +63,8 @@ def _count_parts(jobs: Sequence[TrainingJob], device: torch.device, workers: int
     places = jobs[0].spec.length + 2 * shape.padding
     cells = jobs[0].config.batch_size * places * max(shape.number, 4 * shape.width)
     return -(-len(jobs) // max(1, _CELLS // cells))
+
+
+def is_shared(job: TrainingJob) -> bool:
+    """Tell whether several processes train a network together; else the first does it alone."""
+    return isinstance(job.spec.config, StackedConfig)

@@ -1,6 +1,6 @@
 """What the training loop asks of networks, and networks trained one by one through autograd."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from seqcnn.engine.strands import (
 from seqcnn.training.config import TrainingJob, Weights
 from seqcnn.training.losses import sum_losses
 from seqcnn.training.optimisers import make_optimiser, pull_to_zero, set_mode, set_pace
+from seqcnn.training.processes import find_processes, share_batches
 
 __all__ = ["Arrays", "Learner", "NetworkLearner", "Seeded", "Steps", "copy_weights"]
 
@@ -97,18 +98,38 @@ class Learner(Protocol):
         """Go on from where another learner of the same networks gave its state."""
 
 
+class _Forward(nn.Module):
+    """What is differentiated: from one-hot sequences to the logits that the loss is taken of."""
+
+    def __init__(self, network: SequenceNetwork, logits: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.network, self._logits = network, logits
+
+    def forward(self, one_hot: Tensor) -> Tensor:
+        return self._logits(one_hot)
+
+
 class NetworkLearner:
-    """Any one network, through torch's own autograd and optimiser."""
+    """Any one network, through torch's own autograd and optimiser.
+
+    Where several processes train together, each has a part of every batch.
+    """
 
     at_once = 1
 
     def __init__(self, seeded: Seeded, device: torch.device) -> None:
         self.spec, self.config, self.device = seeded.job.spec, seeded.job.config, device
-        self.draws = torch.Generator(device).manual_seed(seeded.dropout_seed)
+        self.dropout_seed = seeded.dropout_seed
+        self.draws = torch.Generator(device).manual_seed(self.dropout_seed)
         self.network = seeded.network.to(device)
         seed_dropout(self.network, self.draws)
-        self.optimiser = make_optimiser(self.network, self.config, device)
+        start = seeded.job.start
+        self.optimiser = make_optimiser(self.network, self.config, device, start=start)
         self.done = 0
+        self.processes = find_processes()
+        self.forward: nn.Module = _Forward(self.network, self._training_logits)
+        if self.processes.number > 1:
+            self.forward = share_batches(self.forward, device)
 
     def learn(self, steps: Steps) -> Doubles:
         """See `Learner`."""
@@ -121,20 +142,32 @@ class NetworkLearner:
         return torch.stack(losses).double().cpu().numpy()[None]
 
     def _step(self, codes: Codes, targets: Floats, rate: float, momentum: float) -> Tensor:
-        set_mode(self.network, self.config)
+        set_mode(self.network)
         set_pace(self.optimiser, rate, momentum)
-        logits = self._training_logits(self._one_hot(codes))
-        given = torch.from_numpy(targets).to(self.device)
-        total, known = sum_losses(logits, given, self.spec.loss)
-        loss = total / known.clamp(min=1)
+        number, own = self.processes.number, slice(self.processes.rank, None, self.processes.number)
+        if number > 1:  # masks that no other process draws, and that hang on the step alone
+            place = self.done * number + self.processes.rank
+            self.draws.manual_seed((self.dropout_seed + place) % 2**62)
+        with self._rounding():
+            logits = self.forward(self._one_hot(codes[own]))
+        given = torch.from_numpy(np.ascontiguousarray(targets[own])).to(self.device)
+        total, known = sum_losses(logits.float(), given, self.spec.loss)
+        labels = self.processes.total(known).clamp(min=1)
+        loss = self.processes.total(total.detach()) / labels
         self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        # The gradients of the processes are averaged, those of their sum are wanted.
+        (total * number / labels).backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
         self.done += 1
         if self.done > self.config.l1_start:
             pull_to_zero(self.optimiser)
         self.optimiser.step()
-        return torch.where(norm.isfinite(), loss.detach(), torch.nan)
+        return torch.where(norm.isfinite(), loss, torch.nan)
+
+    def _rounding(self) -> torch.autocast:
+        """Let a GPU multiply as `TrainingConfig.precision` says."""
+        rounds = self.config.precision == "bf16" and self.device.type == "cuda"
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=rounds)
 
     def _training_logits(self, one_hot: Tensor) -> Tensor:
         if self.spec.task_kind == "profile":

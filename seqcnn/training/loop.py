@@ -15,7 +15,7 @@ import torch
 
 from seqcnn.architectures.configs.gkm import GkmConfig
 from seqcnn.checkpoints import Checkpoints
-from seqcnn.engine.devices import count_threads, keep_freed_memory, use_precision
+from seqcnn.engine.devices import count_threads, keep_freed_memory
 from seqcnn.modelfile import ModelSpec
 from seqcnn.splits import Split
 from seqcnn.training.config import (
@@ -28,7 +28,8 @@ from seqcnn.training.config import (
 )
 from seqcnn.training.course import Advance, Course
 from seqcnn.training.gkm import train_gkm
-from seqcnn.training.groups import group_jobs
+from seqcnn.training.groups import group_jobs, is_shared
+from seqcnn.training.processes import HelperFinished, find_processes
 
 __all__ = ["train_many", "train_members"]
 
@@ -138,16 +139,20 @@ def train_many(
 
     Raises
     ------
+    HelperFinished
+        In all processes of a training but the first.
     ConfigError
         When windows are shorter than a detector; if strict, a `DivergenceError` when a loss is
         not finite.
     """
     settled = [_settle(job) for job in jobs]
     keep_freed_memory()
-    if device.type == "cuda":
-        use_precision("float32")
-    workers = 1 if device.type == "cuda" else count_threads(threads)
+    processes = find_processes()
+    alone = device.type == "cpu" and processes.number == 1
+    workers = count_threads(threads) if alone else 1
     groups = group_jobs(settled, device, workers)
+    if processes.rank:
+        groups = [group for group in groups if is_shared(settled[group[0]])]
 
     def train(group: list[int], advance: Advance) -> list[TrainedNetwork]:
         if isinstance(settled[group[0]].spec.config, GkmConfig):
@@ -158,6 +163,8 @@ def train_many(
         return course.run(advance)
 
     results = _run_side_by_side(train, groups, workers, progress)
+    if processes.rank:
+        raise HelperFinished
     places = [job for group in groups for job in group]
     networks = [network for result in results for network in result]
     return [networks[place] for place in np.argsort(places)]

@@ -4,9 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from seqcnn.architectures.base import SequenceNetwork
-from seqcnn.architectures.blocks import Dropout
-from seqcnn.training.config import TrainingConfig
-from seqcnn.training.transfer import last_layer
+from seqcnn.training.config import TrainingConfig, Weights
+from seqcnn.training.transfer import slow_names
 
 __all__ = ["make_optimiser", "pull_to_zero", "set_mode", "set_pace"]
 
@@ -15,16 +14,20 @@ _SMOOTHING = 0.99
 
 
 def make_optimiser(
-    network: SequenceNetwork, config: TrainingConfig, device: torch.device
+    network: SequenceNetwork,
+    config: TrainingConfig,
+    device: torch.device,
+    *,
+    start: Weights | None = None,
 ) -> torch.optim.Optimizer:
     """Make the optimiser of a network; what is frozen is not among its parameters.
 
     Each group has the ``share`` of the rate that it learns with, and its ``l1``.
     """
-    last = last_layer(network)
+    slow = slow_names(network, start)
     groups: dict[tuple[float, float, float], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
-        share = 1.0 if name.startswith(last) else config.trunk_rate
+        share = config.trunk_rate if name in slow else 1.0
         parameter.requires_grad_(share > 0)
         decay, l1 = 0.0, 0.0
         if parameter.ndim > 1:
@@ -78,12 +81,10 @@ def pull_to_zero(optimiser: torch.optim.Optimizer) -> None:
                 slope.add_(parameter.sign(), alpha=group["l1"])
 
 
-def set_mode(network: SequenceNetwork, config: TrainingConfig) -> None:
-    """Put a network into training; batch norms of a frozen trunk stay as they are."""
+def set_mode(network: SequenceNetwork) -> None:
+    """Put a network into training; batch norms whose parameters are frozen stay as they are."""
     network.train()
-    if config.trunk_rate > 0:
-        return
-    last = last_layer(network)
-    for name, module in network.named_modules():
-        if not isinstance(module, Dropout) and not f"{name}.".startswith(last):
+    for module in network.modules():
+        own = list(module.parameters(recurse=False))
+        if own and not any(parameter.requires_grad for parameter in own):
             module.training = False

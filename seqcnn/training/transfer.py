@@ -9,7 +9,10 @@ from seqcnn.errors import ConfigError
 from seqcnn.modelfile import ModelSpec, TrainedModel
 from seqcnn.training.config import Weights
 
-__all__ = ["last_layer", "take_weights"]
+__all__ = ["UNSUPERVISED", "last_layer", "slow_names", "take_weights"]
+
+UNSUPERVISED = "unsupervised"
+"""Key of the provenance of a model without supervision: the names of the weights it has learned."""
 
 _FREE = ("dropout",)
 """How fields of a config begin that may be others in the new model."""
@@ -21,10 +24,23 @@ def last_layer(network: SequenceNetwork) -> str:
     return name.rpartition(".")[0] + "."
 
 
+def slow_names(network: SequenceNetwork, start: Weights | None) -> frozenset[str]:
+    """Name the parameters that learn at `TrainingConfig.trunk_rate`.
+
+    Those are all that `start` brings, or where there is none all, without those of the last layer.
+    """
+    last = last_layer(network)
+    names = (name for name, _ in network.named_parameters())
+    return frozenset(
+        name for name in names if not name.startswith(last) and (start is None or name in start)
+    )
+
+
 def take_weights(model: TrainedModel, spec: ModelSpec) -> tuple[Weights, ...]:
     """Choose the weights that networks of a spec begin with, for each of a model's members.
 
-    All layers are taken over, the last only where both models have the same tasks.
+    All layers are taken over, the last only where both models have the same tasks; of a model
+    without supervision, those layers that it has learned.
 
     Parameters
     ----------
@@ -46,7 +62,12 @@ def take_weights(model: TrainedModel, spec: ModelSpec) -> tuple[Weights, ...]:
     shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     starts = []
     for member in model.members:
-        kept = {name: each for name, each in member.items() if not name.startswith(left_out)}
+        learned = model.provenance.get(UNSUPERVISED, member)
+        kept = {
+            name: each
+            for name, each in member.items()
+            if name in learned and not name.startswith(left_out)
+        }
         for name, values in kept.items():
             if shapes.get(name) != values.shape:
                 raise _misfit(model.spec, spec, name)

@@ -31,8 +31,6 @@ class Slots(NamedTuple):
     """Parameters of one network in each section."""
     decays: NDArray[np.bool_]
     """Which sections decay."""
-    last: NDArray[np.bool_]
-    """Which sections are of the last layer."""
 
 
 class Rules(NamedTuple):
@@ -46,8 +44,8 @@ class Rules(NamedTuple):
     clips: Doubles
     kinds: NDArray[np.int64]
     """Places in `OPTIMISERS`."""
-    trunk_rates: Doubles
-    """Rate of all sections but those of the last layer, as a share of the rate."""
+    shares: Doubles
+    """The share of the rate that each section learns with (networks, sections)."""
     stopped: NDArray[np.bool_]
     """Left as they are; set where a loss or a gradient is not finite."""
 
@@ -84,7 +82,7 @@ def update(
             if kind != _ADAMW or l1 > 0:
                 _pull(slots, first, size, (factor, 0.0 if kind == _ADAMW else decay, l1))
                 factor = 1.0
-            rate = rates[network] * (1.0 if slots.last[section] else rules.trunk_rates[network])
+            rate = rates[network] * rules.shares[network, section]
             pace = (rate, momenta[network], factor, decay if kind == _ADAMW else 0.0)
             if kind in (_ADAMW, _ADAM):
                 _take_adamw(slots, first, size, pace, step)
