@@ -10,7 +10,7 @@ import pytest
 
 from seqcnn.motifs import Motif
 from seqcnn.report import Report, render_report
-from seqcnn.report.words import format_estimate, summarise, warn
+from seqcnn.report.words import format_estimate, summarise, tell_diagnosis, warn
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -271,6 +271,31 @@ def test_each_warning_comes_alone(metrics: dict[str, Any], expected: str) -> Non
     assert expected in warnings[0]
     html = render_report(Report("x", "c", metrics, COUNTS))
     assert expected in " ".join(Page(html).words.split())
+
+
+def test_a_baseline_that_orders_values_better_is_told_of() -> None:
+    ranks = {"pearson": GOOD, "spearman": estimate(0.5, 0.49, 0.51), "n": 900}
+    other = {"pearson": estimate(0.4, 0.3, 0.5), "spearman": estimate(0.6, 0.5, 0.7)}
+    metrics = {"test": {"x": ranks}, "baselines": {"composition": {"x": other}}}
+    (warning,) = warn(metrics, {})
+    assert "Composition alone orders the test values better: Spearman r 0.600" in warning
+
+
+def test_bases_and_evaluations_have_words_of_their_own() -> None:
+    told = summarise(one_task(GOOD), COUNTS, {"task_kind": "profile"})
+    assert "one positive and one negative base" in told
+    told = summarise(one_task(GOOD), COUNTS, {}, trained=False)
+    assert told.startswith("A trained model was measured on 1,000 sequences")
+
+
+def test_of_many_tasks_the_diagnosis_counts_verdicts() -> None:
+    one = {"words": "words", "verdict": "bias"}
+    other = {"words": "words", "verdict": "none"}
+    many = dict(zip("abcd", [one, other, one, one], strict=True))
+    assert tell_diagnosis(many) == [
+        "Of 4 tasks, what costs most is bias in 3, no gap in 1; each task's gaps are below."
+    ]
+    assert tell_diagnosis({"a": one}) == ["words"]
 
 
 def test_warnings_name_the_task_where_there_are_several() -> None:

@@ -83,7 +83,8 @@ def summarise(
         )
     known = {task: values for task, values in _chief(metrics["test"]).items() if values}
     if len(known) == 1:
-        sentences += _tell_one(metrics, *known.items())
+        unit = "base" if config.get("task_kind") == "profile" else "sequence"
+        sentences += _tell_one(metrics, *known.items(), unit=unit)
     elif known:
         sentences += _tell_many(metrics, known)
     return " ".join(sentences)
@@ -121,6 +122,7 @@ def warn(metrics: Metrics, counts: Counts) -> list[str]:
             )
             continue
         warnings += _warn_of_baselines(metrics, task, estimate, place)
+        warnings += _warn_of_ranks(metrics, task, place)
         warnings += _warn_of_chance(chief, estimate, place)
         warnings += _warn_of_overfitting(metrics, task, estimate, place)
     return warnings + _warn_of_dropped(counts)
@@ -157,13 +159,13 @@ def _tell_side(side: Mapping[str, int]) -> str:
     return f"{side['sequences']:,} sequences{positives}"
 
 
-def _tell_one(metrics: Metrics, known: tuple[str, Any]) -> list[str]:
+def _tell_one(metrics: Metrics, known: tuple[str, Any], *, unit: str) -> list[str]:
     task, estimate = known
     chief = primary_metric(metrics["test"])
     low, high = estimate.get("low"), estimate.get("high")
     interval = "" if low is None else f" (95 % interval {low:.3f} to {high:.3f})"
     meaning = (
-        f": given one positive and one negative sequence, it ranks the positive higher "
+        f": given one positive and one negative {unit}, it ranks the positive higher "
         f"{100 * estimate['value']:.0f} times out of 100"
         if chief == "auroc"
         else ""
@@ -212,6 +214,21 @@ def _warn_of_baselines(metrics: Metrics, task: str, estimate: Any, place: str) -
                 f"{name.capitalize()} alone reaches {other['value']:.3f}{place}, {relation} the "
                 f"model's {own:.3f}. Perhaps the model has learned how positives and negatives "
                 "differ as a whole, and no motif; another kind of negatives would tell."
+            )
+    return warnings
+
+
+def _warn_of_ranks(metrics: Metrics, task: str, place: str) -> list[str]:
+    """Tell of a baseline that orders measured values better than the model does."""
+    own = (metrics["test"][task].get("spearman") or {}).get("value")
+    warnings = []
+    for name, side in metrics.get("baselines", {}).items():
+        other = (side.get(task, {}).get("spearman") or {}).get("value")
+        if own is not None and other is not None and other > own:
+            warnings.append(
+                f"{name.capitalize()} alone orders the test values better{place}: Spearman r "
+                f"{other:.3f}, the model's {own:.3f}. Low values may tell of the assay, not of "
+                "binding."
             )
     return warnings
 
