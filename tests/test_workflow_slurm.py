@@ -128,9 +128,9 @@ def begin(root: Path, environment: dict[str, str]) -> Iterator[Begin]:
 
 
 def results(folder: Path) -> dict[str, bytes]:
-    """Everything that a run gave, but for what tells of time."""
+    """Everything that a run gave, but for what tells of time, and without the place of the run."""
     return {
-        name: data
+        name: data.replace(str(folder).encode(), b"HERE")
         for name, data in tree(folder / "results").items()
         if not name.startswith(TIMED) and not name.endswith(TIMED_ENDINGS) and data
     }
