@@ -73,10 +73,10 @@ demo: $(VENV)/.runtime
 # ---- checks ----
 
 test: $(VENV)/.development
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 coverage: $(VENV)/.development
-	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check .
