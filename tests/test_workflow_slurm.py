@@ -50,7 +50,7 @@ SMALL = {
     "train": {"steps": 5, "options": "--set detectors=4"},
     "mutation_maps": {"top": 2},
     "resources": {
-        "train": {"threads": 1, "mem_mb": 1000, "runtime": 10},
+        "train": {"threads": 1, "mem_mb": 1000, "runtime": 10, "gpu": 1},
         "score_variants": {"threads": 1, "mem_mb": 1000, "runtime": 10},
         "export_logos": {"mem_mb": 1000},
         "mutation_maps": {"threads": 1, "mem_mb": 1000},
@@ -157,6 +157,8 @@ def test_cluster_machine_and_plain_commands_give_the_same_bytes(
     said = begin(project / "cluster").finish()
     submitted = said.count("has been submitted with SLURM jobid")
     assert submitted >= 2 * (1 + 1 + 4 + 1), said
+    jobs = _output("scontrol", "show", "job", "-o").splitlines()
+    assert sum("gres:gpu:1" in job for job in jobs) == 2  # the trainings, as configured
     begin(project / "local", "--cores", "2", slurm=False).finish()
     found, expected = results(project / "cluster"), results(project / "local")
     assert sorted(found) == sorted(expected)
