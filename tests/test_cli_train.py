@@ -21,6 +21,7 @@ RUN_FILES = {
     "history.tsv",
     "predictions.test.tsv.gz",
     "report.html",
+    "errors.test.tsv",
     "train.log",
 }
 
