@@ -38,6 +38,7 @@ from seqcnn.plotting import create_figure, save_figure
 from seqcnn.plotting.coordinates import plot_coordinates
 from seqcnn.splits import Split
 from seqcnn.training import TrainedNetwork, TrainingConfig, TrainingJob, train_many
+from seqcnn.training.augmentation import Augmentation
 
 OPTIONS = ("learning_rate", "momentum", "weight_decay", "l1", "steps", "batch_size", "optimiser")
 OPTIONS += ("schedule", "patience", "detector_l1", "l1_start")
@@ -345,6 +346,26 @@ def test_a_trial_is_what_the_training_loop_gives_for_each_fold(study) -> None:
     means = np.mean(curves, axis=0)
     assert trial.score == pytest.approx(means.min(), abs=1e-6)
     assert trial.steps == 6 * (1 + int(means.argmin()))
+
+
+@pytest.mark.parametrize(
+    ("training", "candidates"),
+    [
+        ({"schedule": "constant"}, 5),
+        ({"schedule": "exponential:0.9"}, 5),
+        ({"schedule": "one-cycle"}, 1),
+        ({"schedule": "cosine"}, 1),
+        ({"schedule": "constant", "augment": Augmentation(shift=2)}, 1),
+    ],
+)
+def test_what_hangs_on_the_number_of_steps_has_one_candidate(study, training, candidates) -> None:
+    def plan(settings: dict) -> Candidate:
+        chosen = study.plan(settings)
+        return replace(chosen, training=replace(chosen.training, **training))
+
+    (job, *_) = replace(study, plan=plan).jobs(1, 30)
+    assert job.config.evaluations == candidates
+    assert job.config.patience > 30
 
 
 def test_known_trials_are_not_repeated_and_all_are_recorded(study) -> None:

@@ -183,6 +183,10 @@ def test_finish_says_which_shards_are_missing(data: Path, tmp_path: Path) -> Non
     message = refused(tmp_path, *words(data, "--finish"), "-o", out)
     assert "shards 1, 3, 4 of 4 missing" in message
     assert "--trial-shard 1/4" in message
+    (out / "trials.3-of-4.partial").mkdir()  # one that was killed
+    message = refused(tmp_path, *words(data, "--finish"), "-o", out)
+    assert "shards 1, 3, 4 of 4 missing" in message
+    (out / "trials.3-of-4.partial").rmdir()
     message = refused(tmp_path, *words(data, "--trial-shard", "2/4"), "-o", out)
     assert "exists already" in message
     seqcnn(*words(data, "--trial-shard", "2/4", "--force"), "-o", out)

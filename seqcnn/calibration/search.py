@@ -35,6 +35,9 @@ SEARCHES = ("random", "halving")
 
 _SHARE = 3
 _ROUNDS = 3
+_TO_THE_END = ("one-cycle", "cosine")
+"""Schedules that hang on the number of steps, as does the clean end of augmentation."""
+
 _LANES = 128
 """Detectors that stand side by side on a CPU: more gain nothing, and finish later."""
 
@@ -95,7 +98,7 @@ class Study:
         training = replace(
             chosen.training,
             steps=budget,
-            evaluations=5 if ends_anywhere(chosen.training) else 1,
+            evaluations=5 if _ends_anywhere(chosen.training) else 1,
             patience=budget + 1,  # none is ended early: at each evaluation, all folds are compared
         )
         member, starts = (number - 1) * len(self.folds), chosen.starts
@@ -112,9 +115,10 @@ class Study:
         ]
 
 
-def ends_anywhere(training: TrainingConfig) -> bool:
-    """Tell whether a training may end at any step, as its rate does not hang on those to come."""
-    return training.schedule == "constant"
+def _ends_anywhere(training: TrainingConfig) -> bool:
+    """Tell whether a training may end at any step, as nothing hangs on the number of them."""
+    schedule = training.schedule.partition(":")[0]
+    return schedule not in _TO_THE_END and not training.augment.changes
 
 
 @dataclass(frozen=True)
@@ -315,7 +319,7 @@ class _Units:
                     self.study.draw(number),
                     [networks[fold] for fold in range(folds)],
                     budget=self.budgets[number],
-                    checkpoints=ends_anywhere(self.jobs[number][0].config),
+                    checkpoints=_ends_anywhere(self.jobs[number][0].config),
                     seconds=round(self.seconds[number], 2),
                 )
 

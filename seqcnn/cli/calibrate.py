@@ -36,7 +36,14 @@ from seqcnn.cli.training_options import (
 )
 from seqcnn.cli.transfer_options import fine_tune, read_start, transfer_options
 from seqcnn.cli.trial_report import describe_trials, draw_trials, show_trials
-from seqcnn.cli.trial_shards import SHARD_FILES, Shard, find_shards, gather_trials, write_trials
+from seqcnn.cli.trial_shards import (
+    SHARD_FILES,
+    Shard,
+    arrange_shards,
+    find_shards,
+    gather_trials,
+    write_trials,
+)
 from seqcnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -211,9 +218,10 @@ def _run_whole(task: _Task) -> None:
 
     options, inputs = task.options, task.inputs
     started, output = time.monotonic(), options["output"]
-    shards = find_shards([Path(path or output) for path in options["finish"]])
-    within = [path for path in shards if path.parent == output.resolve()]
-    others = [path for path in shards if path not in within]
+    folders = find_shards([Path(path or output) for path in options["finish"]])
+    shards = arrange_shards(folders, task.run)
+    within = [path for path in folders if path.parent == output.resolve()]
+    others = [path for path in folders if path not in within]
     made = [*RUN_FILES, *CALIBRATION_FILES, *(path.name for path in within)]
     force = options["force"] or bool(within)
     check_output(output, force=force, inputs=[*inputs, *others], made=made)
@@ -223,7 +231,7 @@ def _run_whole(task: _Task) -> None:
     ):
         begun, trials = _begin(task), options["trials"]
         if shards:
-            found = gather_trials(shards, begun.study, run=task.run, trials=trials)
+            found = gather_trials(shards, begun.study, trials=trials)
         else:
             found = _search(task, begun, checkpoints, range(1, trials + 1))
         write_trials(folder, begun.study, found)

@@ -148,106 +148,108 @@ def model_options(command: Decorated) -> Decorated:
     return _add(command, options)
 
 
+_OPTIMISER_OPTIONS = [
+    click.option(
+        "--steps",
+        type=click.IntRange(0, 10_000_000),
+        default=0,
+        metavar="N",
+        help="Optimiser steps. Default: five passes, at least 480, at most 2000.",
+    ),
+    click.option(
+        "--batch-size",
+        type=click.IntRange(2, 65_536),
+        default=128,
+        show_default=True,
+        metavar="N",
+        help="Sequences of an optimiser step, negatives included.",
+    ),
+    click.option(
+        "--learning-rate",
+        type=click.FloatRange(0, 10, min_open=True),
+        metavar="RATE",
+        help="Highest rate of the schedule. Default: the family's own (--arch-help).",
+    ),
+    click.option(
+        "--weight-decay",
+        type=click.FloatRange(0, 10),
+        default=1e-2,
+        show_default=True,
+        metavar="SHARE",
+        help="Pull of the weights towards zero by this share: AdamW's own, else L2.",
+    ),
+    click.option(
+        "--patience",
+        type=click.IntRange(1),
+        default=10,
+        show_default=True,
+        metavar="N",
+        help="Of 20 evaluations, those without improvement before training stops.",
+    ),
+    click.option(
+        "--optimiser",
+        type=click.Choice(["adamw", "adam", "nesterov", "momentum", "sgd", "rmsprop"]),
+        default="adamw",
+        show_default=True,
+        help="What a step does with the gradient; the last four have no moments of Adam's.",
+    ),
+    click.option(
+        "--schedule",
+        default="one-cycle",
+        show_default=True,
+        metavar="NAME[:NUMBER]",
+        help="How the rate goes: one-cycle, constant, inverse:DECAY, exponential:FACTOR (an"
+        " epoch), root:K, staircase:FACTOR:EPOCHS, cosine, plateau:FACTOR:EVALUATIONS.",
+    ),
+    click.option(
+        "--momentum",
+        type=click.FloatRange(0, 1, max_open=True),
+        metavar="SHARE",
+        help="Default: 0.9; with one-cycle, always 0.85 to 0.95, against the rate.",
+    ),
+    click.option(
+        "--l1",
+        type=click.FloatRange(0, 10),
+        default=0.0,
+        metavar="NUMBER",
+        help="Pull of the weights towards zero by this times their sign.",
+    ),
+    click.option(
+        "--detector-l1",
+        type=click.FloatRange(0, 10),
+        metavar="NUMBER",
+        help="The same for the detectors. Default: as --l1.",
+    ),
+    click.option(
+        "--l1-start",
+        type=click.IntRange(0),
+        default=0,
+        metavar="N",
+        help="Steps before they begin to pull.",
+    ),
+    click.option(
+        "--clip",
+        type=click.FloatRange(0, min_open=True),
+        default=5.0,
+        show_default=True,
+        metavar="NORM",
+        help="Largest norm of the gradient; a longer one is shortened to it.",
+    ),
+    click.option(
+        "--augment",
+        default="",
+        metavar="CHANGE=NUMBER,...",
+        help="Change training sequences anew each time: shift, insertion, deletion, inversion"
+        " (bases, at most), mutation (chance of a base), and clean=0.2, the share of the steps"
+        " at the end without.",
+    ),
+    precision_option,
+]
+
+
 def optimiser_options(command: Decorated) -> Decorated:
     """Add the OPTIMISER options."""
-    options = [
-        click.option(
-            "--steps",
-            type=click.IntRange(0, 10_000_000),
-            default=0,
-            metavar="N",
-            help="Optimiser steps. Default: five passes, at least 480, at most 2000.",
-        ),
-        click.option(
-            "--batch-size",
-            type=click.IntRange(2, 65_536),
-            default=128,
-            show_default=True,
-            metavar="N",
-            help="Sequences of an optimiser step, negatives included.",
-        ),
-        click.option(
-            "--learning-rate",
-            type=click.FloatRange(0, 10, min_open=True),
-            metavar="RATE",
-            help="Highest rate of the schedule. Default: the family's own (--arch-help).",
-        ),
-        click.option(
-            "--weight-decay",
-            type=click.FloatRange(0, 10),
-            default=1e-2,
-            show_default=True,
-            metavar="SHARE",
-            help="Pull of the weights towards zero by this share: AdamW's own, else L2.",
-        ),
-        click.option(
-            "--patience",
-            type=click.IntRange(1),
-            default=10,
-            show_default=True,
-            metavar="N",
-            help="Of 20 evaluations, those without improvement before training stops.",
-        ),
-        click.option(
-            "--optimiser",
-            type=click.Choice(["adamw", "adam", "nesterov", "momentum", "sgd", "rmsprop"]),
-            default="adamw",
-            show_default=True,
-            help="What a step does with the gradient; the last four have no moments of Adam's.",
-        ),
-        click.option(
-            "--schedule",
-            default="one-cycle",
-            show_default=True,
-            metavar="NAME[:NUMBER]",
-            help="How the rate goes: one-cycle, constant, inverse:DECAY, exponential:FACTOR (an"
-            " epoch), root:K, staircase:FACTOR:EPOCHS, cosine, plateau:FACTOR:EVALUATIONS.",
-        ),
-        click.option(
-            "--momentum",
-            type=click.FloatRange(0, 1, max_open=True),
-            metavar="SHARE",
-            help="Default: 0.9; with one-cycle, always 0.85 to 0.95, against the rate.",
-        ),
-        click.option(
-            "--l1",
-            type=click.FloatRange(0, 10),
-            default=0.0,
-            metavar="NUMBER",
-            help="Pull of the weights towards zero by this times their sign.",
-        ),
-        click.option(
-            "--detector-l1",
-            type=click.FloatRange(0, 10),
-            metavar="NUMBER",
-            help="The same for the detectors. Default: as --l1.",
-        ),
-        click.option(
-            "--l1-start",
-            type=click.IntRange(0),
-            default=0,
-            metavar="N",
-            help="Steps before they begin to pull.",
-        ),
-        click.option(
-            "--clip",
-            type=click.FloatRange(0, min_open=True),
-            default=5.0,
-            show_default=True,
-            metavar="NORM",
-            help="Largest norm of the gradient; a longer one is shortened to it.",
-        ),
-        click.option(
-            "--augment",
-            default="",
-            metavar="CHANGE=NUMBER,...",
-            help="Change training sequences anew each time: shift, insertion, deletion, inversion"
-            " (bases, at most), mutation (chance of a base), and clean=0.2, the share of the steps"
-            " at the end without.",
-        ),
-        precision_option,
-    ]
-    return _add(command, options)
+    return _add(command, _OPTIMISER_OPTIONS)
 
 
 def read_network(options: dict[str, Any], start: "TrainedModel | None" = None) -> "NetworkConfig":

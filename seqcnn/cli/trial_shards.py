@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SHARD_FILES",
     "Shard",
+    "arrange_shards",
     "find_shards",
     "gather_trials",
     "note_trial",
@@ -95,32 +96,24 @@ def find_shards(folders: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(each.resolve() for each in found))
 
 
-def gather_trials(
-    shards: Sequence[Path], study: "Study", *, run: str, trials: int
-) -> list["Trial"]:
-    """Read the trials of all shards.
+def arrange_shards(folders: Sequence[Path], run: str) -> dict[Shard, Path]:
+    """Put the folders of shards in order.
 
     Parameters
     ----------
-    shards
-        Their folders.
-    study
-        What they must be of.
+    folders
+        Of the shards.
     run
         What decides on their trials, as a digest.
-    trials
-        How many there must be.
 
     Raises
     ------
     ConfigError, InputError
-        When shards are missing, damaged, or of another calibration.
+        When shards are missing, damaged, named twice, or of another calibration.
     """
-    from seqcnn.calibration.record import read_trials
-
-    titles = {folder: _read_title(folder / "shard.json", run) for folder in shards}
+    titles = {folder: _read_title(folder / "shard.json", run) for folder in folders}
+    count = max((shard.count for shard in titles.values()), default=0)
     parts: dict[int, Path] = {}
-    count = max(shard.count for shard in titles.values())
     for folder, shard in titles.items():
         if shard.count != count or shard.index in parts:
             found = f"shard {shard.index}/{shard.count} besides those of {count}"
@@ -136,14 +129,36 @@ def gather_trials(
             expected="all of them",
             remedy=f"run --trial-shard {missing[0]}/{count}, or name its folder",
         )
+    return {Shard(index, count): parts[index] for index in range(1, count + 1)}
+
+
+def gather_trials(shards: Mapping[Shard, Path], study: "Study", *, trials: int) -> list["Trial"]:
+    """Read the trials of all shards.
+
+    Parameters
+    ----------
+    shards
+        Their folders, in order.
+    study
+        What they must be of.
+    trials
+        How many there must be.
+
+    Raises
+    ------
+    ConfigError, InputError
+        When a table is damaged, or of another calibration.
+    """
+    from seqcnn.calibration.record import read_trials
+
     gathered: list[Trial] = []
-    for index in range(1, count + 1):
-        read = read_trials(parts[index] / "trials.tsv", study)
-        if [trial.number for trial in read] != list(Shard(index, count).numbers(trials)):
+    for shard, folder in shards.items():
+        read = read_trials(folder / "trials.tsv", study)
+        if [trial.number for trial in read] != list(shard.numbers(trials)):
             raise InputError(
-                parts[index] / "trials.tsv",
+                folder / "trials.tsv",
                 "does not hold just the trials of its shard",
-                remedy=f"run --trial-shard {index}/{count} again",
+                remedy=f"run --trial-shard {shard.index}/{shard.count} again",
             )
         gathered += read
     return gathered
