@@ -4,6 +4,10 @@ By the suffix: ``.bw`` or ``.bigwig`` is bigWig; ``.bedgraph`` or ``.bg``, with 
 is to be packed, is text: contig, start, end (0-based, half-open), value. Contigs stand in the
 order of their names as bytes, because programs look names up in a bigWig as in a sorted list, and
 ``bedGraphToBigWig`` wants its input so. A bigWig has single precision; bedGraph six digits.
+
+The zoom levels of a bigWig, which show a browser whole chromosomes at once, are made in memory by
+libBigWig when the file is closed, 15 bytes for each value. So a file of more than 64 million values
+(1 GB) has none; all else is written as it comes.
 """
 
 import contextlib
@@ -27,6 +31,7 @@ Values = NDArray[np.float64]
 _BIGWIG = (".bw", ".bigwig")
 _TEXT = (".bedgraph", ".bg", ".bedgraph.gz", ".bg.gz")
 _ZOOM_LEVELS = 10
+_MOST_ZOOMED = 1 << 26
 _LINES = 1 << 16
 
 
@@ -74,7 +79,7 @@ def _import_library(path: Path) -> Any:
 
 
 @contextlib.contextmanager
-def open_track(path: Path, contigs: Mapping[str, int]) -> Iterator[Track]:
+def open_track(path: Path, contigs: Mapping[str, int], *, values: int) -> Iterator[Track]:
     """Open a track to write; the file is there only when the block ends well.
 
     Parameters
@@ -83,6 +88,8 @@ def open_track(path: Path, contigs: Mapping[str, int]) -> Iterator[Track]:
         Its suffix says which kind.
     contigs
         Length of each contig.
+    values
+        How many values will come, at most.
 
     Raises
     ------
@@ -96,7 +103,7 @@ def open_track(path: Path, contigs: Mapping[str, int]) -> Iterator[Track]:
             file = resources.enter_context(
                 contextlib.closing(_import_library(path).open(str(partial), "w"))
             )
-            file.addHeader(header, maxZooms=_ZOOM_LEVELS)
+            file.addHeader(header, maxZooms=_ZOOM_LEVELS if values <= _MOST_ZOOMED else 0)
             yield _BigWig(file)
         else:
             raw = resources.enter_context(partial.open("wb"))

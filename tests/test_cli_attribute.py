@@ -1,6 +1,7 @@
 """``seqcnn attribute``: contributions that add up."""
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,13 @@ from builders import World
 from commands import parse_tsv, read_tsv, refused, seqcnn
 from tiny_models import draw_codes, make_model
 
+from seqcnn.architectures import configure
+from seqcnn.architectures.configs.base import MixtureConfig
 from seqcnn.attribution.contributions import attribute_sequences
 from seqcnn.attribution.differentiable import Differentiable
 from seqcnn.engine import Engine
 from seqcnn.errors import ConfigError, ModelFileError
+from seqcnn.modelfile import TrainedModel
 
 
 def test_the_function_is_that_of_the_engine() -> None:
@@ -32,7 +36,7 @@ def test_gradients_are_differences() -> None:
     engine = Engine(make_model(length=24))
     network = Differentiable(engine, 0)
     one_hot = network.expand(draw_codes(1, 24, seed=2, unknown=False)).double()
-    network.networks = [each.double() for each in network.networks]
+    network.members[0].network.double()
     gradient = network.gradient(one_hot)[0]
     for row, column in ((0, 3), (2, 11), (3, 23)):
         moved = one_hot.clone()
@@ -97,3 +101,36 @@ def test_tables_and_the_pair_for_modisco(world: World, model: Path, tmp_path: Pa
     seqcnn(*words, "--modisco", "-o", out, "--force", "--threads", 2)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert "exists already" in refused(tmp_path, *words, "-o", out)
+
+
+def test_the_networks_of_a_mixture_are_explained() -> None:
+    parts = (
+        make_model("motif", length=24, members=2, scale=(2.0,), centre=(0.5,)),
+        make_model("deepbind", length=24, strands="max", scale=(0.5,), centre=(-1.0,)),
+    )
+    spec = replace(parts[0].spec, architecture="mixture", config=MixtureConfig(),
+                   scale=(3.0,), centre=(1.0,))  # fmt: skip
+    engine = Engine(TrainedModel(spec, (), parts=parts))
+    codes = draw_codes(3, 24, seed=6)
+    found = attribute_sequences(engine, codes, references=3)
+    np.testing.assert_allclose(found.logits, engine.predict(codes).logits[:, 0], atol=1e-4)
+    assert found.left_out == 0
+    assert (np.abs(found.errors) < 0.05 * np.abs(found.actual).sum(axis=1)).all()
+
+
+def test_gapped_kmers_have_no_gradient() -> None:
+    values = {"width": 4, "informative": 2}
+    config = configure("gkm", values)
+    network = make_model("motif", length=24)
+    spec = replace(network.spec, architecture="gkm", config=config)
+    scores = np.random.default_rng(0).normal(size=(1, 4**4)).astype(np.float32)
+    kmers = TrainedModel(spec, ({"scores": scores, "bias": np.zeros(1, dtype=np.float32)},))
+    codes = draw_codes(2, 24, seed=6)
+    with pytest.raises(ModelFileError, match="mutation-map"):
+        attribute_sequences(Engine(kmers), codes)
+    mixed = replace(spec, architecture="mixture", config=MixtureConfig())
+    found = attribute_sequences(
+        Engine(TrainedModel(mixed, (), parts=(network, kmers))), codes, references=2
+    )
+    assert found.left_out == 1
+    np.testing.assert_allclose(found.logits, Engine(network).predict(codes).logits[:, 0], atol=1e-4)

@@ -62,6 +62,8 @@ class Contributions:
         Mean logits of their references (n,).
     unknown
         What N has in each of the four one-hot rows.
+    left_out
+        How many members of the model have no gradient; the logits are those of the others.
     """
 
     codes: Codes
@@ -69,6 +71,7 @@ class Contributions:
     logits: Values
     reference_logits: Values
     unknown: float
+    left_out: int = 0
 
     @property
     def one_hot(self) -> NDArray[np.float32]:
@@ -142,7 +145,12 @@ def attribute_sequences(  # noqa: PLR0913
         hypothetical[row], reference_logits[row] = found, reference
         progress(1)
     return Contributions(
-        codes, hypothetical, network.score(codes), reference_logits, engine.spec.unknown
+        codes,
+        hypothetical,
+        network.score(codes),
+        reference_logits,
+        engine.spec.unknown,
+        network.left_out,
     )
 
 

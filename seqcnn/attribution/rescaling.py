@@ -17,6 +17,9 @@ from seqcnn.errors import ConfigError, ModelFileError
 __all__ = ["Rescaling"]
 
 
+_STRANDS = {"average", "max", "single"}
+
+
 class _Exponential(nn.Module):
     def __init__(self, ceiling: float) -> None:
         super().__init__()
@@ -83,8 +86,9 @@ class Rescaling:
     def __init__(self, network: Differentiable) -> None:
         self._network = network
         self._captum = _import_captum()
-        odd = next((n for n in network.networks if not isinstance(n, DeepBind | MotifNet)), None)
-        if odd is not None or network.spec.window or network.spec.strands == "shared":
+        strands = {member.spec.strands for member in network.members}
+        known = all(isinstance(each.network, DeepBind | MotifNet) for each in network.members)
+        if not known or network.spec.window or not strands <= _STRANDS:
             raise ModelFileError(
                 "--method deeplift",
                 f"{network.spec.architecture} has steps that DeepLIFT has no rule for",
@@ -92,19 +96,22 @@ class Rescaling:
                 remedy="use --method integrated",
             )
         self._members = [
-            _Pooled(cast("DeepBind", each), network.task, network.spec.length)
-            for each in network.networks
+            (_Pooled(cast("DeepBind", each.network), network.task, network.spec.length), each)
+            for each in network.members
         ]
 
     def explain(self, inputs: Tensor, others: Tensor) -> NDArray[np.float64]:
         """Give hypothetical contributions (4, length) of a sequence against references."""
-        found = [self._explain_member(member, inputs, others) for member in self._members]
-        return (
-            np.asarray(torch.stack(found).double().mean(dim=0).cpu().numpy()) * self._network.scale
-        )
+        found = [
+            self._explain_member(pooled, member.spec.strands, inputs, others) * member.scale
+            for pooled, member in self._members
+        ]
+        mean = torch.stack(found).double().mean(dim=0)
+        return np.asarray(mean.cpu().numpy()) * self._network.scale
 
-    def _explain_member(self, member: _Pooled, inputs: Tensor, others: Tensor) -> Tensor:
-        strands = self._network.spec.strands
+    def _explain_member(
+        self, member: _Pooled, strands: str, inputs: Tensor, others: Tensor
+    ) -> Tensor:
         forward = self._explain_strand(member, inputs, others)
         if strands == "single":
             return forward

@@ -75,6 +75,10 @@ def command(**options: Any) -> None:
     sequences = _read(engine, options)
     with whole_directory(output) as folder:
         _attribute(engine, sequences, tasks, folder, options)
+    if options["modisco"]:
+        words = "modisco motifs -s %s -a %s -w %d -n 2000 -o modisco.h5"
+        width = engine.spec.length // 2 * 2  # it takes even ones only
+        _log.info(words, output / _ONE_HOT, output / "hypothetical*.npz", width)
     _log.info("%s: %d sequences", output, len(sequences))
 
 
@@ -162,6 +166,9 @@ def _report(found: "Contributions", task: str) -> None:
     """Say how far contributions add up."""
     import numpy as np
 
+    if found.left_out:
+        words = "%s: %d member(s) over gapped k-mers have no gradient; the others are explained"
+        _log.warning(words, task, found.left_out)
     errors = np.abs(found.errors)
     due = float(np.abs(found.logits - found.reference_logits).mean())
     tell = _log.warning if errors.mean() > _LARGE * due else _log.info

@@ -113,7 +113,7 @@ class MapFolder:
         for task in self._tasks:
             name = f"effect.{plain_name(task)}.bw" if self._tasks[1:] else "effect.bw"
             last = ("", 0)
-            with open_track(self._folder / name, contigs) as track:
+            with open_track(self._folder / name, contigs, values=sum(map(len, maps))) as track:
                 for each in ordered:
                     contig, start = each.contig or "", int(each.places[0])
                     seen = max(0, last[1] - start) if contig == last[0] else 0

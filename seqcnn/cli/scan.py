@@ -161,7 +161,7 @@ def _scan(
         show = show_progress("scanning", total, unit="window", quiet=options["quiet"])
         progress = stack.enter_context(show)
         tracks = {
-            task: stack.enter_context(open_track(path, genome.contigs))
+            task: stack.enter_context(open_track(path, genome.contigs, values=total))
             for task, path in paths.items()
         }
         bed = stack.enter_context(open_table(options["sites"])) if options["sites"] else None
