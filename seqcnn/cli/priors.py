@@ -36,7 +36,8 @@ def describe_priors(ctx: click.Context, _: click.Parameter, asked: bool) -> None
 
     parts = []
     for name in ARCHITECTURES:
-        preset = preset_priors(name, configure(name, {}), TrainingConfig(), length=sys.maxsize)
+        training = TrainingConfig(learning_rate=ARCHITECTURES[name].learning_rate)
+        preset = preset_priors(name, configure(name, {}), training, length=sys.maxsize)
         if preset:
             priors = parse_priors(preset, name, options=DRAWN_OPTIONS, where=name)
             text = yaml.safe_dump(priors.spell(), sort_keys=False, default_flow_style=None)
