@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from seqcnn.errors import ConfigError
 
@@ -21,6 +20,7 @@ __all__ = [
     "Members",
     "choose_families",
     "count_members",
+    "family_of",
     "make_families",
     "mixture_spec",
     "read_members",
@@ -67,6 +67,11 @@ def _split(text: str) -> list[tuple[str, str]]:
     return pairs
 
 
+def family_of(options: Mapping[str, Any]) -> str:
+    """Give the family of ``--arch``; motif, where it is not given."""
+    return str(options["arch"] or "motif")
+
+
 def count_members(options: Mapping[str, Any]) -> int:
     """Give the number of ``--members`` of a model of one family.
 
@@ -76,7 +81,7 @@ def count_members(options: Mapping[str, Any]) -> int:
         When several families are named.
     """
     pairs = _split(str(options["members"] or 1))
-    if len(pairs) > 1 or pairs[0][0] not in ("", options["arch"]):
+    if len(pairs) > 1 or pairs[0][0] not in ("", family_of(options)):
         raise ConfigError(
             f"--members {options['members']}",
             "names families",
@@ -135,9 +140,8 @@ def read_members(options: dict[str, Any], start: "TrainedModel | None") -> list[
 
 
 def _choose(options: Mapping[str, Any], start: "TrainedModel | None") -> list[tuple[str, int]]:
-    context = click.get_current_context()
-    given = context.get_parameter_source("arch") is not ParameterSource.DEFAULT
-    text, arch = options["members"], str(options["arch"])
+    given = options["arch"] is not None
+    text, arch = options["members"], family_of(options)
     where = f"--members {text}"
     if options["fast"]:
         if text is not None:

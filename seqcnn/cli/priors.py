@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from seqcnn.cli.members import family_of
 from seqcnn.cli.training_options import optimiser_options, read_network
 from seqcnn.errors import ConfigError
 
@@ -70,7 +71,7 @@ def read_priors(
     from seqcnn.cli.option_file import read_mapping
     from seqcnn.cli.training_options import read_training
 
-    family: str = options["arch"]
+    family = family_of(options)
     if options["priors"]:
         where, given = str(options["priors"]), read_mapping(options["priors"])
     else:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from seqcnn.cli.members import MEMBERS, count_members
+from seqcnn.cli.members import MEMBERS, count_members, family_of
 from seqcnn.cli.models import precision_option
 from seqcnn.errors import ConfigError
 
@@ -108,7 +108,9 @@ def model_options(command: Decorated) -> Decorated:
     """Add the MODEL options."""
     options = [
         click.option(
-            "--arch", default="motif", show_default=True, metavar="NAME", help="Network family."
+            "--arch",
+            metavar="NAME",
+            help="Family of the members. Default: motif, where --members does not choose.",
         ),
         click.option(
             "--arch-help",
@@ -270,14 +272,14 @@ def read_network(options: dict[str, Any], start: "TrainedModel | None" = None) -
     from seqcnn.architectures import configure
 
     settings: dict[str, Any] = {}
-    if start and start.spec.architecture == options["arch"]:
+    if start and start.spec.architecture == family_of(options):
         settings = dataclasses.asdict(start.spec.config)
     for setting in options["settings"]:
         field, equals, value = setting.partition("=")
         if not equals:
             raise ConfigError(f"--set {setting}", "no value", expected="FIELD=VALUE")
         settings[field.strip()] = value.strip()
-    return configure(options["arch"], settings)
+    return configure(family_of(options), settings)
 
 
 def read_split(options: dict[str, Any], source: "Source") -> tuple["Split", "TaskKind", str]:
@@ -323,7 +325,7 @@ def read_training(options: dict[str, Any]) -> "TrainingConfig":
     values["members"] = count_members(options)
     values["augment"] = read_augmentation(options["augment"])
     if values["learning_rate"] is None:
-        values["learning_rate"] = ARCHITECTURES[options["arch"]].learning_rate
+        values["learning_rate"] = ARCHITECTURES[family_of(options)].learning_rate
     return TrainingConfig(**values)
 
 
@@ -346,14 +348,14 @@ def make_spec(
 
     if kind == "profile" and not config.gives_profile:
         raise ConfigError(
-            f"--arch {options['arch']}",
+            f"--arch {family_of(options)}",
             "one output for a sequence, and the task is a profile",
             expected="a network with an output for each base",
             remedy="choose --arch unet or fcn",
         )
     single = options["alphabet"] == "rna"
     spec = ModelSpec(
-        architecture=options["arch"],
+        architecture=family_of(options),
         config=config,
         task_kind=kind,
         tasks=train.tasks,

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.core import ParameterSource
 
 from seqcnn.cli.options import INPUT
 from seqcnn.errors import ConfigError
@@ -58,8 +57,7 @@ def read_start(options: dict[str, Any]) -> "TrainedModel | None":
     if model.is_mixture:  # gapped k-mers have no weights to begin with
         networks = [part for part in model.parts if part.spec.architecture != "gkm"]
         model = networks[0] if networks else model
-    source = click.get_current_context().get_parameter_source("arch")
-    if source is ParameterSource.DEFAULT and model.members:
+    if options["arch"] is None and model.members:
         options["arch"] = model.spec.architecture
     return model
 
