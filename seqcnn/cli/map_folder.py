@@ -44,7 +44,7 @@ class MapFolder:
     motifs
         What is looked for in the sequences.
     pictures
-        How many sequences or alleles are drawn; 0: all.
+        How many pictures are drawn: one for each sequence or allele and task; 0: all.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class MapFolder:
         motifs: "Sequence[Motif]",
         pictures: int,
     ) -> None:
-        self.maps = 0
+        self.maps = self._drawn = 0
         self._folder, self._tasks, self._gate = folder, tasks, gate
         self._motifs, self._pictures = motifs, pictures
         self._files: Counter[str] = Counter()
@@ -72,13 +72,13 @@ class MapFolder:
     def add(self, maps: "Sequence[MutationMap]", *, title: str) -> None:
         """Write the map of a sequence, or the two of an allele, and draw it."""
         self.maps += 1
-        is_drawn = not self._pictures or self.maps <= self._pictures
         name = self._choose_name(maps[0].name.removesuffix("/ref"))
         for task in self._tasks:
             chosen = [each.for_task(task) for each in maps]
             for each in chosen:
                 self._write_rows(each)
-            if is_drawn:
+            if not self._pictures or self._drawn < self._pictures:
+                self._drawn += 1
                 self._draw(chosen, f"{name}.{plain_name(task)}" if self._tasks[1:] else name, title)
 
     def skip(self, alleles: "AlleleTable") -> None:
@@ -124,10 +124,9 @@ class MapFolder:
 
     def describe(self) -> str:
         """Say how many maps there are, how many of them are drawn, and what has none."""
-        drawn = min(self.maps, self._pictures or self.maps)
         words = f"{self.maps} map{'' if self.maps == 1 else 's'}"
-        if drawn < self.maps:
-            words += f", pictures of the first {drawn} (--pictures 0 draws all)"
+        if self._drawn < self.maps * len(self._tasks):
+            words += f", {self._drawn} picture(s) of the first (--pictures 0 draws all)"
         return f"{words}; without one: {self.describe_skipped()}" if self._reasons else words
 
     def describe_skipped(self) -> str:

@@ -71,7 +71,7 @@ Options = dict[str, Any]
     default=100,
     show_default=True,
     metavar="N",
-    help="Draw the first N sequences or alleles; all are in the table. 0: all.",
+    help="Draw the first N, a picture for each sequence or allele and task. 0: all.",
 )
 @click.option("-o", "--output", type=OUTPUT, required=True, metavar="OUT/", help="Folder to make.")
 @common_options
