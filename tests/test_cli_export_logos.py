@@ -223,6 +223,23 @@ def test_few_motifs_and_those_of_rna_are_warned_of(model: Path, tmp_path: Path) 
     assert read_tsv(tmp_path / "out/filters.tsv")[0]["best match"] == "K1 PLANTED"
 
 
+def test_rna_has_one_strand_and_is_spelled_with_u(model: Path, tmp_path: Path) -> None:
+    whole = read_model(model)
+    spec = replace(whole.spec, alphabet="rna", strands="single")
+    write_model(replace(whole, spec=spec), tmp_path / "rna.safetensors")
+    known = write_known(tmp_path / "rna.meme", alphabet="rna")
+    words = ["-m", tmp_path / "rna.safetensors", "--motifs", known, "--logos", 1]
+    result = seqcnn("export-logos", *words, "-o", tmp_path / "out")
+    assert "taken for the same" not in result.stderr
+    assert "ALPHABET= ACGU" in (tmp_path / "out/motifs.meme").read_text()
+    assert "\nU [" in (tmp_path / "out/motifs.jaspar").read_text()
+    assert "P0  A  C  G  U" in (tmp_path / "out/motifs.transfac").read_text()
+    rows = read_tsv(tmp_path / "out/filters.tsv")
+    assert {row["strand"] for row in rows if row["strand"] != "."} == {"+"}
+    assert not any("T" in row["consensus"] for row in rows)
+    assert "reverse complement" not in (tmp_path / "out/index.html").read_text()
+
+
 def test_info(model: Path) -> None:
     text = seqcnn("info", model).stdout
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
