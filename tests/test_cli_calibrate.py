@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from builders import write_fasta
+from builders import World, write_fasta
 from commands import process, read_tsv, refused, seqcnn, tree
 from tiny_models import draw_codes, plant
 
@@ -225,6 +225,16 @@ def test_shards_of_another_calibration_are_refused(data: Path, tmp_path: Path) -
     (table.parent / "shard.json").write_text("{")
     told = refused(tmp_path, *words(data, "--finish"), "-o", tmp_path / "out")
     assert "shard.json: is no whole shard" in told
+
+
+def test_peaks_with_coordinates_are_folded(world: World, data: Path, tmp_path: Path) -> None:
+    source = ["--peaks", world.peaks, "--fasta", world.genome, "--length", 61]
+    own = ["--priors", data / "priors.yaml", "--trials", 2, "--steps", 3, "--trial-shard", "2/2"]
+    small = ["--arch", "deepbind", "--set", "detectors=2", "--threads", 1]
+    seqcnn("calibrate", *source, *own, *small, "-o", tmp_path / "run")
+    (row,) = read_tsv(tmp_path / "run" / "trials.2-of-2" / "trials.tsv")
+    assert row["trial"] == "2"
+    assert all(0 < float(row[f"fold_{number}"]) < 2 for number in (1, 2, 3))
 
 
 # Resumption
