@@ -113,7 +113,8 @@ def configs(draw):
         inputs = channels
     endings = ["flatten", "global max", "global mean", "global max and mean"]
     ending = draw(st.sampled_from(endings))
-    return DrawnConfig(tuple(layers), ending, draw(st.sampled_from([0, 3])))
+    hidden = draw(st.sampled_from([0, 3]))
+    return DrawnConfig(trunk_layers=tuple(layers), ending=ending, hidden=hidden)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -21,6 +21,7 @@ class DeepBindConfig(NetworkConfig):
 
     strands: ClassVar[str] = "max"
     summary: ClassVar[str] = "convolution, threshold, ReLU, global pooling, linear (DeepBind 2015)"
+    learning_rate: ClassVar[float] = 1e-2
 
     detectors: int = number(16, "motif detectors")
     width: int = number(24, "bases of a detector", high=200)
