@@ -193,7 +193,6 @@ class RecurrentConfig(ChainConfig):
     """
 
     summary: ClassVar[str] = "convolution with pooling, LSTM in both directions, dense (DanQ 2016)"
-    learning_rate: ClassVar[float] = 1e-3
 
     channels: int = number(320, "motif detectors", high=10_000)
     width: int = number(26, "bases of a detector", high=200)
