@@ -63,7 +63,7 @@ def slurm_node(*, cpus: int, memory: int) -> Iterator[Path]:
     """
     with contextlib.ExitStack() as stack:
         CONFIG.parent.mkdir(exist_ok=True)
-        lock = stack.enter_context((CONFIG.parent / ".test.lock").open("w"))
+        lock = stack.enter_context(Path(f"/tmp/{PREFIX}lock").open("w"))
         fcntl.flock(lock, fcntl.LOCK_EX)  # one at a time, in whatever process
         # Paths of sockets must be short.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX, dir="/tmp")))
