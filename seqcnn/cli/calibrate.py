@@ -261,7 +261,7 @@ def _begin(task: _Task) -> _Begun:
         chosen = with_settings(options, settings)
         network = read_network(chosen, task.start)
         spec = make_spec(chosen, network, split.train, kind, transform=transform)
-        training = fine_tune(read_training(chosen), chosen)
+        training = fine_tune(read_training(chosen), chosen, task.start)
         return _candidate(spec, _with_steps(training, split), task.start)
 
     provenance = {

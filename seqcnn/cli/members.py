@@ -135,7 +135,7 @@ def read_members(options: dict[str, Any], start: "TrainedModel | None") -> list[
         settings = _settings_of(family, names, options["settings"])
         own = {**options, "arch": family, "members": number, "settings": settings}
         config = read_network(own, start)
-        members.append(Members(own, config, fine_tune(read_training(own), own)))
+        members.append(Members(own, config, fine_tune(read_training(own), own, start)))
     return members
 
 

@@ -104,8 +104,10 @@ def command(output: Path, **options: Any) -> None:
     The model file gives no scores: `seqcnn train --init` begins with its first layer.
     """
     from seqcnn.files import check_output
+    from seqcnn.training import check_layers
 
     config = read_network(options)
+    check_layers("--arch", config)
     check_length(config, options["length"])
     check_output(output, force=options["force"], inputs=[options["fasta"]])
     windows = _draw(options)

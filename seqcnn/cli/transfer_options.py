@@ -18,7 +18,7 @@ __all__ = ["fine_tune", "read_start", "transfer_options"]
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 _SHARE = 0.3
-"""Rate of the layers that ``--init`` brings, as a share of the rate."""
+"""Rate at which weights are tuned that ``--init`` brings, as a share of the usual."""
 
 
 def transfer_options(command: Decorated) -> Decorated:
@@ -27,9 +27,9 @@ def transfer_options(command: Decorated) -> Decorated:
         "--init",
         type=INPUT,
         metavar="MODEL",
-        help="Begin with the weights of this model, whose --arch and --set are taken over. Its"
-        " layers learn at 0.3 of the rate, but for the last; that one is new unless the tasks are"
-        " the same.",
+        help="Begin with the weights of this model, whose --arch and --set are taken over; outputs"
+        " of other tasks begin with the mean of its outputs. The rate, unless --learning-rate gives"
+        " it, is 0.3 of the usual.",
     )
     freeze = click.option(
         "--freeze",
@@ -62,8 +62,21 @@ def read_start(options: dict[str, Any]) -> "TrainedModel | None":
     return model
 
 
-def fine_tune(training: "TrainingConfig", options: dict[str, Any]) -> "TrainingConfig":
-    """Let the layers that ``--init`` brings learn slowly, or with ``--freeze`` not at all."""
-    if options["init"] is None:
+def fine_tune(
+    training: "TrainingConfig", options: dict[str, Any], start: "TrainedModel | None"
+) -> "TrainingConfig":
+    """Lower the rate for weights that ``--init`` brings, or keep them with ``--freeze``.
+
+    After a training without labels only the first layer is brought: it alone learns slowly.
+    """
+    from seqcnn.training import UNSUPERVISED
+
+    if start is None:
         return training
-    return replace(training, trunk_rate=0.0 if options["freeze"] else _SHARE)
+    if options["freeze"]:
+        return replace(training, trunk_rate=0.0)
+    if UNSUPERVISED in start.provenance:
+        return replace(training, trunk_rate=_SHARE)
+    if options["learning_rate"] is not None:
+        return training
+    return replace(training, learning_rate=_SHARE * training.learning_rate)

@@ -23,7 +23,7 @@ from seqcnn.training.loop import train_many, train_members
 from seqcnn.training.mixture import Family, train_mixture
 from seqcnn.training.pretraining import Pretrained, pretrain
 from seqcnn.training.schedules import SCHEDULES
-from seqcnn.training.transfer import UNSUPERVISED, take_weights
+from seqcnn.training.transfer import UNSUPERVISED, check_layers, take_weights
 
 __all__ = [
     "OPTIMISERS",
@@ -38,6 +38,7 @@ __all__ = [
     "TrainingConfig",
     "TrainingJob",
     "Weights",
+    "check_layers",
     "choose_steps",
     "pretrain",
     "read_augmentation",

@@ -2,20 +2,36 @@
 
 from dataclasses import fields
 
+import numpy as np
+
 from seqcnn.architectures.base import SequenceNetwork
 from seqcnn.architectures.configs import NetworkConfig
+from seqcnn.architectures.configs.gkm import GkmConfig
 from seqcnn.architectures.networks import build_network
 from seqcnn.errors import ConfigError
 from seqcnn.modelfile import ModelSpec, TrainedModel
 from seqcnn.training.config import Weights
 
-__all__ = ["UNSUPERVISED", "last_layer", "slow_names", "take_weights"]
+__all__ = ["UNSUPERVISED", "check_layers", "last_layer", "slow_names", "take_weights"]
 
 UNSUPERVISED = "unsupervised"
 """Key of the provenance of a model without supervision: the names of the weights it has learned."""
 
+_CLASSES = {"binary", "multilabel"}
 _FREE = ("dropout",)
 """How fields of a config begin that may be others in the new model."""
+
+
+def check_layers(where: str, config: NetworkConfig) -> None:
+    """Refuse a family that has no layers.
+
+    Raises
+    ------
+    ConfigError
+        For gapped k-mers, which are no network.
+    """
+    if isinstance(config, GkmConfig):
+        raise ConfigError(where, "gkm is no network", expected="a family with layers")
 
 
 def last_layer(network: SequenceNetwork) -> str:
@@ -39,8 +55,10 @@ def slow_names(network: SequenceNetwork, start: Weights | None) -> frozenset[str
 def take_weights(model: TrainedModel, spec: ModelSpec) -> tuple[Weights, ...]:
     """Choose the weights that networks of a spec begin with, for each of a model's members.
 
-    All layers are taken over, the last only where both models have the same tasks; of a model
-    without supervision, those layers that it has learned.
+    All layers are taken over. Of other tasks, the last layer begins where the model's stands on
+    average: that tells sites from no sites before a step is taken. Where that means nothing, as
+    between classes and measured values, it is drawn. Of a model without supervision, only those
+    layers are taken that it has learned.
 
     Parameters
     ----------
@@ -56,23 +74,33 @@ def take_weights(model: TrainedModel, spec: ModelSpec) -> tuple[Weights, ...]:
         windows of another length.
     """
     _check_kind(model, spec)
+    check_layers("--init", spec.config)
     network = build_network(spec.config, tasks=len(spec.tasks), length=spec.length)
-    same_tasks = (model.spec.tasks, model.spec.task_kind) == (spec.tasks, spec.task_kind)
-    left_out = "\n" if same_tasks else last_layer(network)
+    last = last_layer(network)
     shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     starts = []
     for member in model.members:
         learned = model.provenance.get(UNSUPERVISED, member)
-        kept = {
-            name: each
-            for name, each in member.items()
-            if name in learned and not name.startswith(left_out)
-        }
-        for name, values in kept.items():
+        start = {name: each for name, each in member.items() if name in learned}
+        outputs = {name: start.pop(name) for name in list(start) if name.startswith(last)}
+        start |= _begin_outputs(outputs, model.spec, spec)
+        for name, values in start.items():
             if shapes.get(name) != values.shape:
                 raise _misfit(model.spec, spec, name)
-        starts.append(kept)
+        starts.append(start)
     return tuple(starts)
+
+
+def _begin_outputs(outputs: Weights, old: ModelSpec, new: ModelSpec) -> Weights:
+    """Choose what the last layer begins with, a row of its parameters for each task."""
+    if (old.tasks, old.task_kind) == (new.tasks, new.task_kind):
+        return outputs
+    if not {old.task_kind, new.task_kind} <= _CLASSES:
+        return {}
+    return {
+        name: np.repeat(values.mean(axis=0, keepdims=True), len(new.tasks), axis=0)
+        for name, values in outputs.items()
+    }
 
 
 def _check_kind(model: TrainedModel, spec: ModelSpec) -> None:
