@@ -137,7 +137,7 @@ def draw_reliability(points: Mapping[str, Curves]) -> list[Picture]:
     """Draw the share of positives against the probability told, before and after scaling."""
     pictures = []
     for task, sides in list(points.items())[:_MOST_TASKS]:
-        drawn = {name: values for name, values in sides.items() if len(values)}
+        drawn = {name: values for name, values in sides.items() if len(values[0])}
         if not drawn:
             continue
         figure = create_figure(width=4.4, height=4.2)
