@@ -397,11 +397,11 @@ def test_example_runs_killed_and_begun_again(
     assert len(list((results / "benchmarks").rglob("*.tsv"))) == 1 + 2 + 1 + 2 + 4 + 2 + 2 + 2 + 1
 
     assert "Nothing to be done" in snakemake(*arguments).stdout
+    report = snakemake(*arguments, "--report", "report.zip")
+    assert report.returncode == 0, report.stdout
+
     sheet = project / "config/samples.tsv"
     lines = sheet.read_text().splitlines()
     sheet.write_text("\n".join([*lines, lines[1].replace("crp", "more", 1)]) + "\n")
     counts = dict(re.findall(r"^(\w+) +(\d+)$", snakemake("-n", *arguments).stdout, re.MULTILINE))
     assert counts["prepare"] == counts["train"] == "1"  # what is there is not made again
-
-    report = snakemake(*arguments, "--report", "report.zip")
-    assert report.returncode == 0, report.stdout
