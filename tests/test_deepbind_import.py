@@ -408,14 +408,12 @@ def test_evaluate_takes_sequences_as_they_are(tmp_path) -> None:
     assert '"auroc": {\n        "value": 1.0' in (tmp_path / "out" / "metrics.json").read_text()
 
 
-def test_what_does_not_fit_is_refused(tmp_path, imported, model) -> None:
+def test_what_does_not_fit_is_refused(tmp_path, model) -> None:
     fasta = write_fasta(tmp_path / "in.fa", [("a", "ACGT")])
     for words in (["--average"], ["--window-size", 5]):
         message = refused(tmp_path, "predict", "-m", model, fasta, *words)
         assert f"{words[0]}: " in message
         assert "import-deepbind" in message
-    message = refused(tmp_path, "export-logos", "-m", imported, "-o", tmp_path / "out")
-    assert "2 models side by side; expected a single one" in message
     (tmp_path / "empty").mkdir()
     words = ["-o", tmp_path / "m"]
     message = refused(tmp_path, "import-deepbind", tmp_path / "empty", *words)
