@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_models import draw_codes, label, make_model
+from tiny_models import CPU, draw_codes, label, make_model
 
 from seqcnn.dna import reverse_complement
 from seqcnn.errors import ConfigError
 from seqcnn.splits import Split
-from seqcnn.training import Augmentation, read_augmentation
+from seqcnn.training import Augmentation, TrainingConfig, read_augmentation, train_members
 from seqcnn.training.augmentation import change_row, draw
 from seqcnn.training.batches import Feed
 
@@ -157,3 +157,11 @@ def test_the_option_is_read() -> None:
         with pytest.raises(ConfigError) as told:
             read_augmentation(given_text)
         assert message in str(told.value)
+
+
+def test_what_moves_bases_is_no_change_for_a_profile() -> None:
+    spec = make_model("fcn", length=30, task_kind="profile").spec
+    data = label(draw_codes(8, 30), np.ones(8))
+    config = TrainingConfig(steps=2, augment=Augmentation(shift=2))
+    with pytest.raises(ConfigError, match="--augment: moves bases away from their targets"):
+        train_members(Split(data, data, data), spec, config, device=CPU, threads=1)

@@ -250,6 +250,12 @@ class Course:
 
 def _make_feed(job: TrainingJob, rng: np.random.Generator) -> Feed:
     config = job.config
+    if job.spec.task_kind == "profile" and config.augment.moves:
+        raise ConfigError(
+            "--augment",
+            "moves bases away from their targets in a profile",
+            expected="mutation alone",
+        )
     kind = ProfileFeed if job.spec.task_kind == "profile" else Feed
     return kind(
         job.split,
