@@ -141,7 +141,7 @@ def test_unknown_fields_are_refused_with_the_nearest(field, nearest) -> None:
 
 
 def test_unknown_families_are_refused() -> None:
-    with pytest.raises(ConfigError, match="deepbind, motif, .*lenet, alexnet"):
+    with pytest.raises(ConfigError, match=r"deepbind, motif, .*lenet, alexnet"):
         configure("nonet", {})
 
 

@@ -8,10 +8,10 @@ from torch import nn
 from torch.nn import functional
 
 from seqcnn.architectures import configure
-from seqcnn.architectures.layers import Layer, convolution
-from seqcnn.architectures.networks import build_network, seed_dropout
 from seqcnn.architectures.convolutions import Convolution
+from seqcnn.architectures.layers import Layer, convolution
 from seqcnn.architectures.modules import make_module
+from seqcnn.architectures.networks import build_network, seed_dropout
 from seqcnn.dna import one_hot
 from seqcnn.engine import Engine
 from seqcnn.filters import count_sites, detector_importance

@@ -9,8 +9,10 @@ import click
 
 __all__ = ["canonical_command", "digest_inputs", "given_options"]
 
-_RUNTIME = {"output", "tsv", "parquet", "summary", "report", "write_index", "dry_run", "resume", "keep_going"}
-_RUNTIME |= {"force", "quiet", "verbose", "threads", "device"}
+_RUNTIME = {
+    *("output", "tsv", "parquet", "summary", "report", "write_index"),
+    *("dry_run", "resume", "keep_going", "force", "quiet", "verbose", "threads", "device"),
+}
 _NAMES = {"settings": "set"}
 _FILE_OR_WORD = {"background", "validation", "test"}
 

@@ -324,10 +324,14 @@ def _motif_to_json(motif: Motif) -> dict[str, Any]:
         if item.name != "pfm"
     }
     return {
-        key: None if isinstance(value, float) and not np.isfinite(value) else value
+        key: None if _is_unknown(value) else value
         for key, value in values.items()
-        if key not in _MEASURED or value not in ("", ()) and value == value  # NaN: not known
+        if key not in _MEASURED or not (value in ("", ()) or _is_unknown(value))
     }
+
+
+def _is_unknown(value: object) -> bool:
+    return isinstance(value, float) and not np.isfinite(value)
 
 
 def _motif_from_json(values: dict[str, Any], pfm: NDArray[np.float64]) -> Motif:
