@@ -63,6 +63,12 @@ def network_of(name: str, values: dict | None = None, *, length: int = LENGTH, s
     return network.eval()
 
 
+def assert_near(found, expected) -> None:
+    """Within the rounding of float32, in units of the largest."""
+    scale = max(1.0, float(np.abs(expected).max()))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5 * scale)
+
+
 def test_every_network_is_in_the_registry() -> None:
     """A family that is left out here is no network, and has tests of its own."""
     for name in set(ARCHITECTURES) - set(SMALL):
@@ -127,9 +133,7 @@ def test_the_engine_says_what_the_network_says(name, strands) -> None:
         network = engine.torch.networks[0].double()
         expected = strand_logits(network, torch.from_numpy(one_hot(codes)).double(), strands)
     network.float()
-    np.testing.assert_allclose(
-        engine.predict(codes).members[0], expected.numpy(), rtol=2e-5, atol=2e-5
-    )
+    assert_near(engine.predict(codes).members[0], expected.numpy())
 
 
 def test_shared_features_are_not_averaged_logits() -> None:
@@ -157,8 +161,7 @@ def test_mutants_are_sequences_with_one_base_changed(name, strands) -> None:
     for position in range(LENGTH):
         mutants[:, position, :, position] = np.arange(4)
     plain = engine.predict(mutants.reshape(-1, LENGTH)).members.reshape(found.shape)
-    scale = max(1.0, float(np.abs(plain).max()))
-    np.testing.assert_allclose(found, plain, rtol=0, atol=2e-5 * scale)
+    assert_near(found, plain)
 
 
 @each_family
@@ -172,11 +175,11 @@ def test_alleles_and_scans_are_windows(name, strands) -> None:
     alt = Haplotypes(starts, starts + 17, none + 1, np.array([0, 3, 1], np.uint8), ends)
     for side, found in zip((ref, alt), engine.predict_alleles(contig, ref, alt), strict=True):
         plain = engine.predict(cut_haplotypes(contig, side, LENGTH))
-        np.testing.assert_allclose(found.logits, plain.logits, rtol=1e-4, atol=1e-4)
+        assert_near(found.logits, plain.logits)
     scanned = np.concatenate([logits for _, logits in engine.scan(contig)], axis=1)
     windows = np.lib.stride_tricks.sliding_window_view(contig, LENGTH)
     plain = engine.predict(np.ascontiguousarray(windows)).members
-    np.testing.assert_allclose(scanned, plain, rtol=1e-4, atol=1e-4)
+    assert_near(scanned, plain)
 
 
 # What info prints
