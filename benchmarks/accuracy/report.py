@@ -64,7 +64,7 @@ def _table(results: Results, sets: list[str], groups: dict[str, str]) -> str:
     rows = [["set", "collection", "composition", *(titles[name] for name in methods)]]
     for name in sets:
         cells = [name, groups[name], _composition(results, name)]
-        best = np.nanmax([_value(results, name, method) for method in methods])
+        best = max((_value(results, name, m) for m in methods if (name, m) in results), default=0)
         for method in methods:
             value = _value(results, name, method)
             cell = "" if np.isnan(value) else f"{value:.3f}"
@@ -90,9 +90,12 @@ def _composition(results: Results, name: str) -> str:
 def _errors(results: Results, sets: list[str]) -> str:
     """Tabulate what is left to gain, where every trained method is nearly perfect."""
     methods = [name for name in _methods(results) if name not in ("pwm", "original")]
-    chosen = [
-        name for name in sets if np.nanmin([_value(results, name, m) for m in methods]) > _SATURATED
-    ]
+    chosen = []
+    for name in sets:
+        values = [_value(results, name, method) for method in methods]
+        known = [value for value in values if not np.isnan(value)]
+        if known and min(known) > _SATURATED:
+            chosen.append(name)
     if not chosen:
         return ""
     rows = [["set", *methods]]
