@@ -27,7 +27,7 @@ from seqcnn.training.losses import mean_loss
 from seqcnn.training.profiles import ProfileFeed, learning_targets
 from seqcnn.training.schedules import plan_steps, read_schedule
 
-__all__ = ["Advance", "Course"]
+__all__ = ["Advance", "Course", "make_learner"]
 
 Advance = Callable[[int], object]
 """Told the number of steps done since the last call; may raise `InterruptedError` to end all."""

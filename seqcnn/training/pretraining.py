@@ -31,7 +31,7 @@ from seqcnn.training.learner import copy_weights
 from seqcnn.training.optimisers import set_pace
 from seqcnn.training.schedules import plan_steps
 
-__all__ = ["Pretrained", "pretrain"]
+__all__ = ["Denoiser", "MaskedBases", "Pretrained", "pretrain"]
 
 _ROWS_SCORED = 512
 
