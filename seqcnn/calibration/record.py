@@ -21,12 +21,17 @@ __all__ = ["list_columns", "list_row", "read_trials"]
 def list_columns(study: Study) -> list[str]:
     """Name the columns."""
     folds = [f"fold_{number}" for number in range(1, len(study.folds) + 1)]
-    return ["trial", *study.priors.names, "budget", "steps", *folds, "score", "seconds"]
+    return ["trial", *_names(study), "budget", "steps", *folds, "score", "seconds"]
+
+
+def _names(study: Study) -> list[str]:
+    """Name the settings that have a column; the steps stand in that of the budget."""
+    return [name for name in study.priors.names if name != "steps"]
 
 
 def list_row(trial: Trial) -> list[Value]:
     """Give the values of a trial in the order of the columns."""
-    settings = trial.settings.values()
+    settings = [value for name, value in trial.settings.items() if name != "steps"]
     results = (*trial.losses, trial.score, trial.seconds)
     return [trial.number, *settings, trial.budget, trial.steps, *results]
 
@@ -61,7 +66,7 @@ def _read_rows(path: Path, lines: Iterator[tuple[int, str]], study: Study) -> It
 
 
 def _read_row(where: str, cells: Sequence[str], study: Study) -> Trial:
-    folds, names = len(study.folds), study.priors.names
+    folds, names = len(study.folds), _names(study)
     try:
         if len(cells) != len(names) + folds + 5:
             raise ValueError
