@@ -223,6 +223,8 @@ def test_members_that_are_no_number_are_a_usage_error(
         (("--members", "motif:1,gkm:1", "--arch", "motif"), "--arch motif too"),
         (("--members", "motif:1,gkm:1", "--set", "resnet.width=3"), "no family 'resnet'"),
         (("--members", "motif:1,gkm:1", "--set", "gkm.widht=3"), "did you mean width?"),
+        (("--members", "motif:1,gkm:1", "--keep", "best"), "several families, which are averaged"),
+        (("--members", "3", "--fast"), "--members 3 too"),
     ],
 )
 def test_families_that_cannot_be_are_refused(

@@ -160,6 +160,13 @@ def _choose(options: Mapping[str, Any], start: "TrainedModel | None") -> list[tu
             expected="families in one of the two",
             remedy="leave one out",
         )
+    if options["keep"] == "best" and len(names) > 1:
+        raise ConfigError(
+            "--keep best",
+            "members of several families, which are averaged",
+            expected="all",
+            remedy="choose one family with --arch",
+        )
     if start and len(names) > 1:
         raise ConfigError(where, "--init too", expected="one family, that of the model")
     return pairs
