@@ -119,13 +119,10 @@ def clip_options(data: Path, protein: str, work: Path) -> list[str]:
 
 
 def _read_clip(path: Path) -> Iterator[Row]:
-    with gzip.open(path, "rt") as lines:
-        label = ""
-        for line in map(str.strip, lines):
-            if line.startswith(">"):
-                label = line.rpartition("class:")[2]
-            elif line:
-                yield line, label
+    with gzip.open(path, "rt") as handle:
+        for record in handle.read().split(">")[1:]:
+            title, *lines = record.splitlines()
+            yield "".join(lines), title.rpartition("class:")[2].strip()
 
 
 def shuffled_options(data: Path, kind: str, work: Path) -> list[str]:
