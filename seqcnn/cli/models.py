@@ -79,7 +79,7 @@ def check_trained(model: "TrainedModel", path: Path) -> None:
     ModelFileError
         As it has no task to give scores of.
     """
-    from seqcnn.training import UNSUPERVISED
+    from seqcnn.modelfile import UNSUPERVISED
 
     if UNSUPERVISED in model.provenance:
         raise ModelFileError(

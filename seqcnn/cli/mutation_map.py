@@ -37,9 +37,8 @@ Options = dict[str, Any]
     "mutation-map",
     cls=Command,
     no_args_is_help=True,
-    example="seqcnn mutation-map -m run/model.safetensors --fasta genome.fa"
-    " --region chr5:1295063-1295163 -o map\n"
-    "seqcnn mutation-map -m run/model.safetensors --fasta genome.fa --vcf in.vcf -o maps",
+    example="seqcnn mutation-map -m model.safetensors --fasta genome.fa"
+    " --region chr5:1295063-1295163 -o map",
 )
 @model_option
 @click.option("--fasta", type=INPUT, metavar="FA", help="The genome of --region and --vcf.")

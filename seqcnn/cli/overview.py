@@ -18,7 +18,7 @@ __all__ = ["command"]
     example="seqcnn overview results -o results/overview.html",
 )
 @click.argument("folder", type=INPUT, metavar="RESULTS/")
-@click.option("-o", "--output", type=OUTPUT, required=True, metavar="OUT.html")
+@click.option("-o", "--output", type=OUTPUT, required=True, metavar="OUT.html", help="Page.")
 @common_options
 def command(**options: Any) -> None:
     """Write one page for all that a run of the workflow has made.

@@ -33,8 +33,7 @@ _FEWEST = 20
     "pretrain",
     cls=Command,
     no_args_is_help=True,
-    example="seqcnn pretrain --fasta genome.fa.gz -o genome.safetensors\n"
-    "seqcnn train --peaks few.bed --fasta genome.fa.gz --init genome.safetensors -o run",
+    example="seqcnn pretrain --fasta genome.fa.gz -o genome.safetensors",
 )
 @click.option("--fasta", type=INPUT, required=True, metavar="FA", help="Genome to learn from.")
 @click.option(
@@ -181,8 +180,7 @@ def _pretrain(options: dict[str, Any], windows: "Codes", spec: "ModelSpec") -> "
 
 
 def _write(output: Path, options: dict[str, Any], spec: "ModelSpec", done: "Pretrained") -> None:
-    from seqcnn.modelfile import TrainedModel, write_model
-    from seqcnn.training import UNSUPERVISED
+    from seqcnn.modelfile import UNSUPERVISED, TrainedModel, write_model
 
     provenance = {
         "version": __version__,

@@ -19,8 +19,7 @@ Options = dict[str, Any]
     "top",
     cls=Command,
     no_args_is_help=True,
-    example="seqcnn top scored.vcf.gz -n 20 -o top.vcf\n"
-    "seqcnn mutation-map -m run/model.safetensors --fasta genome.fa --vcf top.vcf -o maps",
+    example="seqcnn top scored.vcf.gz -n 20 -o top.vcf",
 )
 @click.argument("scored", type=INPUT, metavar="VCF|BCF|-")
 @click.option(

@@ -69,7 +69,7 @@ def fine_tune(
 
     After a training without labels only the first layer is brought: it alone learns slowly.
     """
-    from seqcnn.training import UNSUPERVISED
+    from seqcnn.modelfile import UNSUPERVISED
 
     if start is None:
         return training

@@ -10,7 +10,10 @@ from seqcnn.modelfile.spec import ModelSpec
 from seqcnn.motifs import Motif
 from seqcnn.significance import Null
 
-__all__ = ["TrainedModel"]
+__all__ = ["UNSUPERVISED", "TrainedModel"]
+
+UNSUPERVISED = "unsupervised"
+"""Key of the provenance of a model that learned without labels: the names of what it learned."""
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,11 @@ from seqcnn.training.loop import train_many, train_members
 from seqcnn.training.mixture import Family, train_mixture
 from seqcnn.training.pretraining import Pretrained, pretrain
 from seqcnn.training.schedules import SCHEDULES
-from seqcnn.training.transfer import UNSUPERVISED, check_layers, take_weights
+from seqcnn.training.transfer import check_layers, take_weights
 
 __all__ = [
     "OPTIMISERS",
     "SCHEDULES",
-    "UNSUPERVISED",
     "Augmentation",
     "DivergenceError",
     "Family",

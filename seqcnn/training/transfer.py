@@ -9,13 +9,10 @@ from seqcnn.architectures.configs import NetworkConfig
 from seqcnn.architectures.configs.gkm import GkmConfig
 from seqcnn.architectures.networks import build_network
 from seqcnn.errors import ConfigError
-from seqcnn.modelfile import ModelSpec, TrainedModel
+from seqcnn.modelfile import UNSUPERVISED, ModelSpec, TrainedModel
 from seqcnn.training.config import Weights
 
-__all__ = ["UNSUPERVISED", "check_layers", "last_layer", "slow_names", "take_weights"]
-
-UNSUPERVISED = "unsupervised"
-"""Key of the provenance of a model without supervision: the names of the weights it has learned."""
+__all__ = ["check_layers", "last_layer", "slow_names", "take_weights"]
 
 _CLASSES = {"binary", "multilabel"}
 _FREE = ("dropout",)
