@@ -1,14 +1,16 @@
 """What a model says of each base."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from seqcnn.dna import Codes
 from seqcnn.engine.predict import Engine, Predictions
-from seqcnn.engine.strands import profile_logits
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["predict_profiles"]
 
@@ -32,11 +34,13 @@ def predict_profiles(
     Predictions
         Logits (members, n, tasks, length), in the units of the targets.
     """
+    from seqcnn.engine.strands import profile_logits
+
     spec, backend = engine.spec, engine.torch
     centre = np.array(spec.centre or [0.0] * len(spec.tasks))[:, None]
     scale = np.array(spec.scale or [1.0] * len(spec.tasks))[:, None]
 
-    def score(one_hot: Tensor, rows: int) -> NDArray[np.float64]:
+    def score(one_hot: "Tensor", rows: int) -> NDArray[np.float64]:
         members = [
             profile_logits(network, one_hot, spec.strands)[:rows].double().cpu().numpy()
             for network in backend.networks
