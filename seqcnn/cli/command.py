@@ -1,12 +1,39 @@
 """What every command is: help with a worked example, options in one order, log lines."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import click
 
 from seqcnn.cli.log import log_to_stderr
 
-__all__ = ["Command", "ExampleHelp"]
+__all__ = ["Command", "ExampleHelp", "add_options"]
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+_HEADING = "heading"
+
+
+def add_options(
+    command: Decorated, options: Sequence[Callable[[Decorated], Decorated]], heading: str
+) -> Decorated:
+    """Add options to a command that stand in its help under a heading of their own.
+
+    Parameters
+    ----------
+    command
+        A function that is to be a command.
+    options
+        What `click.option` makes, in the order of the help.
+    heading
+        Of the part of the help.
+    """
+    for option in reversed(options):
+        command = option(command)
+        is_made = isinstance(command, click.Command)
+        added = command.params[-1] if is_made else vars(command)["__click_params__"][-1]
+        vars(added)[_HEADING] = heading
+    return command
 
 
 class ExampleHelp(click.Command):
@@ -31,6 +58,19 @@ class ExampleHelp(click.Command):
 
 class Command(ExampleHelp):
     """A command of seqcnn."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options in the parts that `add_options` made of them, its own first."""
+        parts: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record:
+                heading = vars(parameter).get(_HEADING, "Options")
+                parts.setdefault(heading, []).append(record)
+        for heading, records in parts.items():
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command with its options in the order of their declaration.

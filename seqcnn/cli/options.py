@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from seqcnn.cli.command import add_options
 from seqcnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,9 +60,7 @@ def common_options(command: Decorated) -> Decorated:
         click.option("-q", "--quiet", is_flag=True, help="Only warnings and errors."),
         click.option("-v", "--verbose", is_flag=True, help="More than usual."),
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return add_options(command, options, "Of every command")
 
 
 def _read_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:

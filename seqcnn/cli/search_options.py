@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
+from seqcnn.cli.command import add_options
 from seqcnn.cli.options import INPUT, read_shard
 from seqcnn.cli.priors import describe_priors
 
@@ -79,6 +80,4 @@ _OPTIONS = [
 
 def search_options(command: Decorated) -> Decorated:
     """Add the options that say what is searched, and in which parts."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return add_options(command, _OPTIONS, "Search")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from seqcnn.cli.command import add_options
 from seqcnn.cli.options import INPUT
 
 if TYPE_CHECKING:
@@ -18,9 +19,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 def source_options(command: Decorated) -> Decorated:
     """Add the SOURCE and BACKGROUND options."""
-    for option in reversed([*_SOURCE, *_BACKGROUND]):
-        command = option(command)
-    return command
+    return add_options(add_options(command, _BACKGROUND, "Background"), _SOURCE, "Source")
 
 
 _SOURCE = [

@@ -1,11 +1,12 @@
 """The SPLIT, MODEL and OPTIMISER options of commands that train, and what they stand for."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from seqcnn.cli.command import add_options
 from seqcnn.cli.members import MEMBERS, count_members, family_of
 from seqcnn.cli.models import precision_option
 from seqcnn.errors import ConfigError
@@ -54,12 +55,6 @@ _HYPERPARAMETERS = (
 )
 
 
-def _add(command: Decorated, options: Iterable[Callable[[Decorated], Decorated]]) -> Decorated:
-    for option in reversed(list(options)):
-        command = option(command)
-    return command
-
-
 def _describe_architectures(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     if asked:
         from seqcnn.architectures import ARCHITECTURES, describe_architecture
@@ -81,7 +76,7 @@ def split_options(command: Decorated) -> Decorated:
             " where there are coordinates, else a tenth.",
         ),
     ]
-    return _add(command, options)
+    return add_options(command, options, "Split")
 
 
 _TASK = [
@@ -147,7 +142,7 @@ def model_options(command: Decorated) -> Decorated:
             help="Of the networks trained: all as an ensemble, or the best on validation data.",
         ),
     ]
-    return _add(command, options)
+    return add_options(command, options, "Model")
 
 
 _OPTIMISER_OPTIONS = [
@@ -251,7 +246,7 @@ _OPTIMISER_OPTIONS = [
 
 def optimiser_options(command: Decorated) -> Decorated:
     """Add the OPTIMISER options."""
-    return _add(command, _OPTIMISER_OPTIONS)
+    return add_options(command, _OPTIMISER_OPTIONS, "Optimiser")
 
 
 def read_network(options: dict[str, Any], start: "TrainedModel | None" = None) -> "NetworkConfig":

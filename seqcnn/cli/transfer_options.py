@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from seqcnn.cli.command import add_options
 from seqcnn.cli.options import INPUT
 from seqcnn.errors import ConfigError
 
@@ -36,7 +37,7 @@ def transfer_options(command: Decorated) -> Decorated:
         type=click.Choice(["trunk"]),
         help="With --init: keep all layers but the last as they are.",
     )
-    return start(freeze(command))
+    return add_options(command, [start, freeze], "Transfer")
 
 
 def read_start(options: dict[str, Any]) -> "TrainedModel | None":
