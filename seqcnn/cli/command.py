@@ -30,9 +30,9 @@ def add_options(
     """
     for option in reversed(options):
         command = option(command)
-        is_made = isinstance(command, click.Command)
-        added = command.params[-1] if is_made else vars(command)["__click_params__"][-1]
-        vars(added)[_HEADING] = heading
+        # Of a command that is made already, or of the function that it is made from.
+        parameters = vars(command).get("params") or vars(command)["__click_params__"]
+        vars(parameters[-1])[_HEADING] = heading
     return command
 
 
