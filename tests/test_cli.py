@@ -451,7 +451,7 @@ def test_an_interrupted_run_leaves_only_what_can_be_gone_on_with(
         time.sleep(0.5)
         running.send_signal(number)
         try:
-            assert running.wait(60) == 128 + number
+            assert running.wait(20) == 128 + number
         finally:
             running.kill()
         said = running.stderr.read().decode()

@@ -6,8 +6,7 @@ import pytest
 from builders import World
 from commands import refused, seqcnn
 
-from seqcnn.modelfile import read_model
-from seqcnn.training import UNSUPERVISED
+from seqcnn.modelfile import UNSUPERVISED, read_model
 
 MOTIF = ["--arch", "motif", "--set", "detectors=6", "--set", "width=8"]
 FAST = ["--steps", 20, "--windows", 200, "--batch-size", 16, "--length", 41, "--threads", 1]

@@ -41,7 +41,8 @@ def at(world: World, *words: object) -> list[object]:
 def test_run_directory_is_as_the_contract_has_it(trained: Path) -> None:
     assert {path.name for path in trained.iterdir()} == RUN_FILES
     metrics = json.loads((trained / "metrics.json").read_text())
-    assert set(metrics) == {"test", "validation", "train", "baselines", "seconds", "device"}
+    contract = {"test", "validation", "train", "baselines", "seconds", "device"}
+    assert set(metrics) == contract | {"calibration", "confusion", "diagnosis"}
     assert set(metrics["baselines"]) == {"composition", "length"}
     assert metrics["device"] == "cpu"
     assert metrics["seconds"] > 0

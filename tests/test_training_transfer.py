@@ -9,9 +9,8 @@ from tiny_models import CPU, draw_codes, make_model, plant_split
 
 from seqcnn.architectures.networks import build_network
 from seqcnn.errors import ConfigError
-from seqcnn.modelfile import TrainedModel
+from seqcnn.modelfile import UNSUPERVISED, TrainedModel
 from seqcnn.training import (
-    UNSUPERVISED,
     DivergenceError,
     TrainingConfig,
     pretrain,
