@@ -73,10 +73,11 @@ demo: $(VENV)/.runtime
 # ---- checks ----
 
 test: $(VENV)/.development
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slurm"
+	$(BIN)/python -m pytest -m slurm
 
 coverage: $(VENV)/.development
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slurm" --cov --cov-report=term
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check .

@@ -26,7 +26,6 @@ from slurm_node import slurm_node, why_no_slurm
 pytestmark = [
     pytest.mark.workflow,
     pytest.mark.slurm,
-    pytest.mark.xdist_group("slurm"),  # one after the other, in one process
     pytest.mark.skipif(
         find_spec("snakemake_executor_plugin_slurm") is None,
         reason="snakemake-executor-plugin-slurm is not installed",

@@ -1,7 +1,7 @@
 """``--members``: how many networks of which families make up a model."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,6 +34,10 @@ _RECIPE_OF_RNA = "motif:3,gkm:1"
 """The same for RNA: on CLIP data of U2AF65 .900 where two and two reached .895."""
 
 _CLASSES = ("binary", "multilabel")
+_WIDTHS_OF_CLASSES = (10, 16)
+"""Bases of the detectors of the two networks of the recipe: long sites, such as CTCF's, need wide
+ones, most others narrow ones."""
+
 _WIDTHS = (6, 8, 10)
 """Bases of the detectors of the three networks made for a regression, which see weak sites in
 different ways: together they follow ranks better than any number of one width."""
@@ -192,25 +196,31 @@ def _settings_of(family: str, names: list[str], settings: tuple[str, ...]) -> tu
 
 
 def choose_families(
-    members: list[Members], options: Mapping[str, Any], kind: "TaskKind"
+    members: list[Members], options: Mapping[str, Any], kind: "TaskKind", *, length: int
 ) -> list[Members]:
-    """Take the families that suit the task, where none was asked for.
+    """Take the families that suit the task and windows of a length, where none was asked for.
 
     For classes those of the recipe, for a regression networks of several widths, else one network.
     """
-    from dataclasses import replace
-
-    asked = len(members) == 1 or options["members"] is not None
-    if asked or kind in _CLASSES:
+    if len(members) == 1 or options["members"] is not None:
         return members
-    first = members[0]
+    first, *others = members
     first = replace(first, training=replace(first.training, members=1))
     given = {setting.partition("=")[0].strip() for setting in first.options["settings"]}
+    if kind in _CLASSES:
+        as_they_are = "width" in given or options["alphabet"] == "rna"
+        networks = _of_widths(first, _WIDTHS_OF_CLASSES, length)
+        return members if as_they_are else [*networks, *others]
     if kind != "regression" or "width" in given:
         return [first]
     changes: dict[str, Any] = {} if "dropout" in given else {"dropout": 0.0}
-    numbers = [changes | {"width": width} for width in _WIDTHS]
-    return [replace(first, config=replace(first.config, **own)) for own in numbers]
+    return _of_widths(first, _WIDTHS, length, **changes)
+
+
+def _of_widths(one: Members, widths: Iterable[int], longest: int, **changes: Any) -> list[Members]:
+    """Make networks that differ in the width of their detectors, none wider than the windows."""
+    numbers = [changes | {"width": width} for width in sorted({min(w, longest) for w in widths})]
+    return [replace(one, config=replace(one.config, **own)) for own in numbers]
 
 
 def make_families(
