@@ -58,8 +58,9 @@ def process(*words: object, **options: object) -> subprocess.Popen[bytes]:
 
 
 def _listen_to_interrupts() -> None:
-    # Where the tests run in the background of a shell, they inherit that Ctrl-C is ignored.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # In the background of a shell, tests inherit that Ctrl-C is ignored; under nohup, the hang-up.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def read_tsv(path: Path) -> list[dict[str, str]]:

@@ -69,11 +69,15 @@ def test_contributions_add_up(method: str, architecture: str, spec: dict[str, ob
     np.testing.assert_allclose(alone.hypothetical[0], found.hypothetical[2], atol=1e-6)
 
 
-def test_what_cannot_be_differentiated_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    codes = draw_codes(1, 24)
+def test_what_cannot_be_differentiated_is_refused() -> None:
+    pytest.importorskip("captum")
     windows = make_model("deepbind", length=24, strands="max", window=9)
     with pytest.raises(ModelFileError, match="integrated"):
-        attribute_sequences(Engine(windows), codes, method="deeplift")
+        attribute_sequences(Engine(windows), draw_codes(1, 24), method="deeplift")
+
+
+def test_deeplift_without_its_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = draw_codes(1, 24)
     monkeypatch.setitem(__import__("sys").modules, "captum.attr", None)
     with pytest.raises(ConfigError, match="pip install"):
         attribute_sequences(Engine(make_model(length=24)), codes, method="deeplift")
