@@ -22,7 +22,7 @@ BIN := $(VENV)/bin
 DESCRIPTION := pyproject.toml constraints.txt
 PIP_INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check $(PIP_OPTIONS) -c constraints.txt
 
-.PHONY: help demo test coverage lint format bench clean distclean
+.PHONY: help demo test test-cluster coverage lint format bench clean distclean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
@@ -74,6 +74,10 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.development
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not slurm"
+	$(BIN)/python -m pytest -m "slurm and not slow"
+
+# All that a Slurm of one node can show, time limits and requeues too.
+test-cluster: $(VENV)/.development
 	$(BIN)/python -m pytest -m slurm
 
 coverage: $(VENV)/.development

@@ -213,6 +213,7 @@ def long_jobs(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_jobs_that_are_ended_go_on_and_end_in_the_same_bytes(long_jobs: Path, begin: Begin) -> None:
     """The training is requeued, as by pre-emption; the scoring comes to its time limit."""
     folder = long_jobs / "disturbed"
