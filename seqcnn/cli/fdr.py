@@ -9,9 +9,10 @@ import click
 
 from seqcnn import __version__
 from seqcnn.cli.command import Command
-from seqcnn.cli.options import INPUT, OUTPUT, common_options
+from seqcnn.cli.options import INPUT, common_options
 from seqcnn.cli.provenance import canonical_command
 from seqcnn.cli.scored import batches, is_table, table_lines
+from seqcnn.cli.vcf_output import check_vcf_output, no_version_option, vcf_output_options
 from seqcnn.errors import ConfigError
 
 __all__ = ["command"]
@@ -27,31 +28,17 @@ Options = dict[str, Any]
     "seqcnn fdr scored.vcf.gz -o final.vcf.gz",
 )
 @click.argument("scored", type=INPUT, metavar="VCF|BCF|TSV|-")
-@click.option(
-    "-o",
-    "--output",
-    type=OUTPUT,
-    default="-",
-    metavar="OUT",
-    help="Default: standard output.",
-)
-@click.option(
-    "-O",
-    "--output-type",
-    type=click.Choice(["v", "z", "b", "u"]),
-    help="VCF, VCF.gz, BCF, uncompressed BCF. Default: by the suffix of -o.",
-)
-@click.option("--no-version", is_flag=True, help="No version and command in the header.")
+@vcf_output_options
+@no_version_option
 @common_options
 def command(**options: Any) -> None:
     """Add false discovery rates (Benjamini-Hochberg) to what score-variants wrote.
 
     All p-values of the file count, task by task. It is read twice, in little memory.
     """
-    from seqcnn.files import check_output, standard_input_file
+    from seqcnn.files import standard_input_file
 
-    if str(options["output"]) != "-":
-        check_output(options["output"], force=options["force"], inputs=[options["scored"]])
+    check_vcf_output(options["output"], force=options["force"], inputs=[options["scored"]])
     with standard_input_file(options["scored"]) as path:
         amend = _amend_table if is_table(path) else _amend_variants
         amend(path, options)

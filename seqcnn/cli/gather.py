@@ -6,8 +6,9 @@ from typing import Any
 import click
 
 from seqcnn.cli.command import Command
-from seqcnn.cli.options import INPUT, OUTPUT, common_options
+from seqcnn.cli.options import INPUT, common_options
 from seqcnn.cli.scored import batches, is_table, table_lines
+from seqcnn.cli.vcf_output import check_vcf_output, vcf_output_options, write_index_option
 from seqcnn.errors import ConfigError, InputError
 
 __all__ = ["command"]
@@ -23,21 +24,8 @@ Options = dict[str, Any]
     "seqcnn gather shard?.vcf.gz -o scored.vcf.gz",
 )
 @click.argument("shards", type=INPUT, nargs=-1, required=True, metavar="VCF|BCF|TSV...")
-@click.option(
-    "-o",
-    "--output",
-    type=OUTPUT,
-    default="-",
-    metavar="OUT",
-    help="Default: standard output.",
-)
-@click.option(
-    "-O",
-    "--output-type",
-    type=click.Choice(["v", "z", "b", "u"]),
-    help="VCF, VCF.gz, BCF, uncompressed BCF. Default: by the suffix of -o.",
-)
-@click.option("-W", "--write-index", is_flag=True, help="Index the output, VCF.gz or BCF (.csi).")
+@vcf_output_options
+@write_index_option
 @common_options
 def command(**options: Any) -> None:
     """Put the shards of one run of score-variants together.
@@ -45,10 +33,7 @@ def command(**options: Any) -> None:
     The result has the very bytes that one run of the whole writes. VCF and BCF shards may come in
     any order, and a missing one is an error; tables stand in the order given.
     """
-    from seqcnn.files import check_output
-
-    if str(options["output"]) != "-":
-        check_output(options["output"], force=options["force"], inputs=options["shards"])
+    check_vcf_output(options["output"], force=options["force"], inputs=options["shards"])
     tables = [is_table(path) for path in options["shards"]]
     if any(tables) != all(tables):
         odd = options["shards"][tables.index(not tables[0])]

@@ -15,6 +15,7 @@ from seqcnn.cli.options import INPUT, OUTPUT, common_options, read_shard
 from seqcnn.cli.progress import show_progress
 from seqcnn.cli.provenance import canonical_command
 from seqcnn.cli.score_report import check_report, write_score_report
+from seqcnn.cli.vcf_output import no_version_option, vcf_output_options, write_index_option
 from seqcnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -41,21 +42,8 @@ Options = dict[str, Any]
 @model_option
 @click.option("--fasta", type=INPUT, required=True, metavar="FA", help="The reference genome.")
 @click.argument("variants", type=INPUT, metavar="VCF|BCF|-")
-@click.option(
-    "-o",
-    "--output",
-    type=OUTPUT,
-    default="-",
-    metavar="OUT",
-    help="Default: standard output.",
-)
-@click.option(
-    "-O",
-    "--output-type",
-    type=click.Choice(["v", "z", "b", "u"]),
-    help="VCF, VCF.gz, BCF, uncompressed BCF. Default: by the suffix of -o.",
-)
-@click.option("-W", "--write-index", is_flag=True, help="Index the output, VCF.gz or BCF (.csi).")
+@vcf_output_options
+@write_index_option
 @click.option("--tsv", type=OUTPUT, metavar="OUT.tsv[.gz]", help="A row an allele and task.")
 @click.option("--parquet", type=OUTPUT, metavar="OUT", help="The same rows as Parquet.")
 @click.option("--summary", type=OUTPUT, metavar="OUT.json", help="Counts by reason, as JSON.")
@@ -126,7 +114,7 @@ Options = dict[str, Any]
 @click.option(
     "--dry-run", is_flag=True, help="Say what the run would meet and take; score nothing."
 )
-@click.option("--no-version", is_flag=True, help="No version and command in the header.")
+@no_version_option
 @common_options
 def command(**options: Any) -> None:
     """Score every allele of a VCF or BCF: the model's output for it less that for the reference.

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from seqcnn.cli.command import Command
-from seqcnn.cli.options import INPUT, OUTPUT, common_options
+from seqcnn.cli.options import INPUT, common_options
+from seqcnn.cli.vcf_output import check_vcf_output, vcf_output_options
 
 __all__ = ["command"]
 
@@ -31,20 +32,7 @@ Options = dict[str, Any]
     metavar="N",
     help="Records to keep.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=OUTPUT,
-    default="-",
-    metavar="OUT",
-    help="Default: standard output.",
-)
-@click.option(
-    "-O",
-    "--output-type",
-    type=click.Choice(["v", "z", "b", "u"]),
-    help="VCF, VCF.gz, BCF, uncompressed BCF. Default: by the suffix of -o.",
-)
+@vcf_output_options
 @common_options
 def command(**options: Any) -> None:
     """Keep the records with the largest effects of what score-variants wrote.
@@ -52,12 +40,10 @@ def command(**options: Any) -> None:
     A record counts by the largest delta, up or down, of its alleles and tasks. The largest comes
     first. Records without a score are left out.
     """
-    from seqcnn.files import check_output
     from seqcnn.scoring import largest_effect
     from seqcnn.variants import VcfReader, open_vcf, output_kind
 
-    if str(options["output"]) != "-":
-        check_output(options["output"], force=options["force"], inputs=[options["scored"]])
+    check_vcf_output(options["output"], force=options["force"], inputs=[options["scored"]])
     kind = output_kind(options["output"], asked=options["output_type"])
     with VcfReader(options["scored"]) as reader:
         find = largest_effect(reader.header.lines, reader.name)

@@ -28,6 +28,13 @@ _REACH = np.log(20.0)
 _HALVINGS = 60
 
 
+def _take_known(targets: ArrayLike, logits: ArrayLike) -> tuple[NDArray[np.bool_], Floats]:
+    """Take the rows of which all targets are known: which are positive, and their logits."""
+    truth = np.asarray(targets, dtype=np.float64)
+    known = ~np.isnan(truth).any(axis=tuple(range(1, truth.ndim)))
+    return truth[known] > 0.5, np.asarray(logits, dtype=np.float64)[known]
+
+
 def fit_temperature(targets: ArrayLike, logits: ArrayLike) -> float:
     """Find the temperature that logits of two classes are to be divided by.
 
@@ -44,9 +51,7 @@ def fit_temperature(targets: ArrayLike, logits: ArrayLike) -> float:
         That with the lowest log loss, the more strongly drawn to 1 the fewer the labels; 1 where
         a class is absent.
     """
-    truth = np.asarray(targets, dtype=np.float64)
-    known = ~np.isnan(truth)
-    positive, values = truth[known] > 0.5, np.asarray(logits, dtype=np.float64)[known]
+    positive, values = _take_known(targets, logits)
     if not positive.any() or positive.all():
         return 1.0
     signed = np.where(positive, -values, values)
@@ -68,9 +73,7 @@ def fit_class_temperature(targets: ArrayLike, logits: ArrayLike) -> float:
     logits
         Array (n, classes).
     """
-    truth = np.asarray(targets, dtype=np.float64)
-    known = ~np.isnan(truth).any(axis=1)
-    own, values = truth[known] > 0.5, np.asarray(logits, dtype=np.float64)[known]
+    own, values = _take_known(targets, logits)
     if len(values) == 0:
         return 1.0
     values = values - values[own][:, None]  # the true class's is 0
@@ -115,9 +118,7 @@ def choose_threshold(targets: ArrayLike, logits: ArrayLike) -> float:
         Halfway between the last logit that is called and the first that is not; where all are
         called, one below the lowest; 0 where a class is absent.
     """
-    truth = np.asarray(targets, dtype=np.float64)
-    known = ~np.isnan(truth)
-    positive, values = truth[known] > 0.5, np.asarray(logits, dtype=np.float64)[known]
+    positive, values = _take_known(targets, logits)
     if not positive.any() or positive.all():
         return 0.0
     order = np.argsort(-values, kind="stable")
