@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny_models import draw_codes, make_model, plant, plant_split
+from tiny_models import detector_shares, draw_codes, make_model, plant, plant_split
 
 from seqcnn.architectures import ARCHITECTURES
 from seqcnn.dna import UNKNOWN, encode, one_hot, reverse_complement
 from seqcnn.engine import Engine
-from seqcnn.filters import Judges, count_sites, detector_importance, extraction, learn_motifs
+from seqcnn.filters import Judges, count_sites, extraction, learn_motifs
 from seqcnn.filters import importance as importance_module
 from seqcnn.filters import sites as site_module
 from seqcnn.filters.importance import Knockout, measure_score
@@ -293,13 +293,11 @@ def test_shares_of_a_linear_head_add_up_to_one(family, strands) -> None:
     model = make_model(family, strands=strands, members=2, tasks=("a", "b"))
     engine = Engine(model, threads=1)
     codes = draw_codes(50, 20)
-    for member in (0, 1):
-        own = detector_importance(engine, codes, member=member)
-        assert own.sum() == pytest.approx(1)
-        logits = engine.predict(codes).members[member]
-        targets = (logits + np.random.default_rng(0).normal(size=logits.shape)).astype(np.float32)
-        targets[::7, 0] = np.nan
-        assert detector_importance(engine, codes, targets, member=member).sum() == pytest.approx(1)
+    assert detector_shares(engine, codes).sum() == pytest.approx(1)
+    logits = engine.predict(codes).logits
+    targets = (logits + np.random.default_rng(0).normal(size=logits.shape)).astype(np.float32)
+    targets[::7, 0] = np.nan
+    assert detector_shares(engine, codes, targets).sum() == pytest.approx(1)
 
 
 def test_a_share_is_what_is_lost_without_the_detector() -> None:
@@ -311,7 +309,7 @@ def test_a_share_is_what_is_lost_without_the_detector() -> None:
     (features,) = engine.torch.features(codes, member=0)
     weights = model.members[0]["head.1.weight"][0]
     parts = [np.cov(features[:, d] * w, targets[:, 0])[0, 1] for d, w in enumerate(weights)]
-    shares = detector_importance(engine, codes, targets, member=0)
+    shares = detector_shares(engine, codes, targets)[0]
     np.testing.assert_allclose(shares, np.array(parts) / np.sum(parts), rtol=1e-6)
 
 
@@ -325,8 +323,8 @@ def test_a_model_that_learned_nothing_has_importances_of_its_own_logits(
     codes = draw_codes(40, 20)
     logits = engine.predict(codes).logits
     wrong = {"reversed": -logits, "constant": logits * 0, "missing": logits * np.nan}[targets]
-    shares = detector_importance(engine, codes, wrong.astype(np.float32), member=0)
-    np.testing.assert_array_equal(shares, detector_importance(engine, codes, member=0))
+    shares = detector_shares(engine, codes, wrong.astype(np.float32))[0]
+    np.testing.assert_array_equal(shares, detector_shares(engine, codes)[0])
     assert np.isfinite(shares).all()
     assert shares.any()
 
@@ -334,11 +332,7 @@ def test_a_model_that_learned_nothing_has_importances_of_its_own_logits(
 def test_a_silent_model_has_no_importance() -> None:
     engine = matching_detector("GATTACA")
     codes = np.full((12, 40), UNKNOWN, np.uint8)
-    assert detector_importance(engine, codes, np.ones((12, 1), np.float32), member=0).tolist() == [
-        0,
-        0,
-        0,
-    ]
+    assert detector_shares(engine, codes, np.ones((12, 1), np.float32)).tolist() == [[0, 0, 0]]
 
 
 @pytest.mark.parametrize("strands", ["average", "max", "single"])
@@ -403,10 +397,8 @@ def test_many_sequences_are_thinned_out_evenly(monkeypatch) -> None:
     codes = draw_codes(61, 20)
     targets = engine.predict(codes).logits.astype(np.float32)
     monkeypatch.setattr(importance_module, "_MOST_ROWS", 13)
-    thinned = detector_importance(engine, codes, targets, member=0)
-    np.testing.assert_array_equal(
-        thinned, detector_importance(engine, codes[::5], targets[::5], member=0)
-    )
+    thinned = detector_shares(engine, codes, targets)[0]
+    np.testing.assert_array_equal(thinned, detector_shares(engine, codes[::5], targets[::5])[0])
 
 
 @pytest.mark.parametrize("architecture", ["motif", "deepbind"])
@@ -417,7 +409,7 @@ def test_a_network_trained_for_an_instant_warns_of_nothing(architecture) -> None
     members, _ = train_members(split, model.spec, config, device=torch.device("cpu"), threads=1)
     engine = Engine(TrainedModel(model.spec, members), threads=1)
     data = split.validation
-    shares = detector_importance(engine, data.sequences.codes, data.targets, member=0)
+    shares = detector_shares(engine, data.sequences.codes, data.targets)[0]
     assert np.isfinite(shares).all()
 
 
@@ -439,8 +431,8 @@ def test_a_regression_has_motifs_too() -> None:
     engine = Engine(model, threads=1)
     codes = draw_codes(60, 20)
     values = engine.predict(codes).logits.astype(np.float32)
-    shares = detector_importance(engine, codes, values, member=0)
-    np.testing.assert_allclose(shares, detector_importance(engine, codes, member=0), rtol=1e-4)
+    shares = detector_shares(engine, codes, values)[0]
+    np.testing.assert_allclose(shares, detector_shares(engine, codes)[0], rtol=1e-4)
     assert learn_motifs(engine, codes, judges=Judges(codes, values)).motifs
 
 

@@ -1,9 +1,11 @@
 """Stacked networks against torch's own layers, and from training to motifs."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
-from tiny_models import draw_codes
+from tiny_models import detector_shares, draw_codes
 from torch import nn
 from torch.nn import functional
 
@@ -14,7 +16,7 @@ from seqcnn.architectures.modules import make_module
 from seqcnn.architectures.networks import build_network, seed_dropout
 from seqcnn.dna import one_hot
 from seqcnn.engine import Engine
-from seqcnn.filters import count_sites, detector_importance
+from seqcnn.filters import count_sites
 from seqcnn.modelfile import ModelSpec, TrainedModel
 
 ALEXNET = {
@@ -277,18 +279,18 @@ def test_importance_is_gradient_times_activation(name, values, strands) -> None:
             share = covariance(targets[:, task].astype(float), lost[:, detector].numpy()) / signal
             expected[detector] += share / 2
     engine.torch.networks[0].float()
-    found = detector_importance(engine, codes, targets, member=0)
+    found = detector_shares(engine, codes, targets)[0]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_importance_does_not_depend_on_blocks_or_threads() -> None:
     engine = make_engine(*FAMILIES[0])
     codes = draw_codes(50, 40)
-    expected = detector_importance(engine, codes, member=0)
+    expected = detector_shares(engine, codes)[0]
     engine.torch.block = 8
-    np.testing.assert_allclose(detector_importance(engine, codes, member=0), expected, rtol=1e-5)
+    np.testing.assert_allclose(detector_shares(engine, codes)[0], expected, rtol=1e-5)
     np.testing.assert_array_equal(
-        detector_importance(engine, codes, member=0), detector_importance(engine, codes, member=0)
+        detector_shares(engine, codes)[0], detector_shares(engine, codes)[0]
     )
 
 
@@ -297,8 +299,8 @@ def test_a_silent_network_has_no_importance() -> None:
     with torch.no_grad():
         for parameter in engine.torch.networks[0].parameters():
             parameter.zero_()
-    engine.torch.heads[0] = engine.torch.networks[0].head.double()
-    assert not detector_importance(engine, draw_codes(20, 40), member=0).any()
+    engine.torch.heads[0] = deepcopy(engine.torch.networks[0].head).double()
+    assert not detector_shares(engine, draw_codes(20, 40))[0].any()
 
 
 @each_family

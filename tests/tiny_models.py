@@ -1,5 +1,7 @@
 """Builders that several test modules share: tiny models, sequences and splits."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import torch
 
@@ -7,6 +9,7 @@ from seqcnn.architectures import configure
 from seqcnn.architectures.networks import build_network
 from seqcnn.datasets import LabelledSequences
 from seqcnn.dna import Codes, encode
+from seqcnn.filters.importance import Knockout, Worth, choose_rows
 from seqcnn.genome import Sequences
 from seqcnn.modelfile import ModelSpec, TrainedModel
 from seqcnn.splits import Split, add_shuffles
@@ -90,3 +93,21 @@ def plant_split(
 
 
 CPU = torch.device("cpu")
+
+
+def detector_shares(engine, codes, targets=None):
+    """The share of the signal in each detector of each member: (members, detectors)."""
+    rows = choose_rows([engine], len(codes))
+    knockout = Knockout(engine, codes[rows])
+    worth = Worth(
+        [SimpleNamespace(logits=knockout.logits)], None if targets is None else targets[rows]
+    )
+    return np.array(
+        [
+            [
+                worth.share((knockout.logits - knockout.without({member: [d]})).sum(axis=0))
+                for d in range(len(network.detectors))
+            ]
+            for member, network in enumerate(engine.torch.networks)
+        ]
+    )

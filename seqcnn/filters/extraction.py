@@ -1,27 +1,20 @@
-"""From a model and the sequences it calls positive to motifs, each with what it is worth."""
+"""From the detectors of networks, and the sequences these call positive, to motifs."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcnn.dna import UNKNOWN, Codes
 from seqcnn.engine import Engine
-from seqcnn.filters.importance import Knockout, measure_score, signal_shares
+from seqcnn.filters.importance import Knockout, Numbers
 from seqcnn.filters.sites import Convention, Counted, count_sites, share_with_site
-from seqcnn.motifs import Background, Motif, merge_duplicates, trim_motif
+from seqcnn.motifs import Background, Motif, trim_motif
 from seqcnn.negatives import shuffle_dinucleotides
 
-__all__ = [
-    "FEWEST_SITES",
-    "Judges",
-    "Learned",
-    "learn_detector_motifs",
-    "measure_background",
-    "trim_ends",
-]
+__all__ = ["FEWEST_SITES", "DetectorPart", "Sample", "measure_background", "trim_ends"]
 
 FEWEST_SITES = 10
 TRIM_BITS = 0.25
@@ -31,130 +24,89 @@ _MOST_CONTROLS = 4000
 
 
 @dataclass(frozen=True)
-class Judges:
-    """Labelled sequences on which it is measured what a detector is worth.
+class Sample:
+    """Sequences at which a model is looked at.
 
     Attributes
     ----------
-    codes
-        Sequences (n, length) that the model did not learn from, positives and negatives.
-    targets
-        Their targets (n, tasks), NaN where missing; None where nothing is known of them.
+    positives
+        Codes (n, length) of sequences that hold sites.
+    judged
+        Codes (rows, length) of those on which it is measured what a motif is worth.
     """
 
-    codes: Codes
-    targets: NDArray[np.float32] | None = None
+    positives: Codes
+    judged: Codes
 
 
-@dataclass(frozen=True)
-class Learned:
-    """What a model's detectors recognise.
-
-    Attributes
-    ----------
-    motifs
-        Motifs, the most important first, then their duplicates.
-    unused
-        The other detectors: by name, the number of their sites, fewer than ten.
-    """
-
-    motifs: tuple[Motif, ...]
-    unused: dict[str, int] = field(default_factory=dict)
-
-
-def learn_detector_motifs(
-    engine: Engine,
-    positives: Codes,
-    *,
-    judges: Judges,
-    convention: Convention = "half-maximum",
-) -> Learned:
-    """Build a motif of each detector from its sites, and say what it is worth.
-
-    Motifs that say the same, as they are, reverse complemented or shifted, are merged: the one
-    that carries most of the signal stands for all. Its importance is the drop in the score of
-    the whole ensemble when it and its duplicates are set to their means; the importance of a
-    duplicate is its own.
+class DetectorPart:
+    """The motifs of networks' detectors, and what their model says without some of them.
 
     Parameters
     ----------
     engine
-        The model.
-    positives
-        Codes (n, length) of sequences that hold sites.
-    judges
-        Where importance is measured.
+        A model of networks.
+    sample
+        Where to look.
     convention
         What a site is.
+    names
+        What the name of a detector begins with, for each of the networks.
+
+    Attributes
+    ----------
+    motifs
+        A motif of each detector with ten sites or more.
+    unused
+        The other detectors: by name, the number of their sites.
+    logits
+        What the networks say of the judged sequences (members, rows, tasks).
     """
-    knockout = Knockout(engine, judges.codes)
-    targets = None if judges.targets is None else judges.targets[knockout.rows]
-    background = measure_background(positives, engine.spec.strands)
-    controls = shuffle_dinucleotides(positives[:_MOST_CONTROLS], rng=np.random.default_rng(_SEED))
-    motifs: list[Motif] = []
-    places: dict[str, tuple[int, int]] = {}
-    unused: dict[str, int] = {}
-    members = len(engine.torch.networks)
-    for member in range(members):
-        counted = count_sites(engine, positives, member=member, convention=convention)
-        shares = signal_shares(knockout, targets, len(counted.sites), member)
-        enriched = _enrichment(
-            counted, share_with_site(engine, controls, counted.least, member=member), controls
-        )
-        for detector, number in enumerate(counted.sites):
-            name = f"member{member + 1}_" * (members > 1) + f"detector{detector + 1}"
-            places[name] = (member, detector)
+
+    def __init__(
+        self, engine: Engine, sample: Sample, *, convention: Convention, names: Sequence[str]
+    ) -> None:
+        self._engine, self._sample, self._convention = engine, sample, convention
+        self._background = measure_background(sample.positives, engine.spec.strands)
+        controls = sample.positives[:_MOST_CONTROLS]
+        self._controls = shuffle_dinucleotides(controls, rng=np.random.default_rng(_SEED))
+        self._places: dict[str, tuple[int, int]] = {}
+        self.motifs: list[Motif] = []
+        self.unused: dict[str, int] = {}
+        for member, name in enumerate(names):
+            self._learn(member, name)
+        self._knockout = Knockout(engine, sample.judged)
+        self._scale = np.array(engine.spec.scale or 1.0)
+        self.logits = self._knockout.logits * self._scale
+
+    def _learn(self, member: int, prefix: str) -> None:
+        engine, convention = self._engine, self._convention
+        counted = count_sites(engine, self._sample.positives, member=member, convention=convention)
+        shuffled = share_with_site(engine, self._controls, counted.least, member=member)
+        enriched = _enrichment(counted, shuffled, self._controls)
+        for detector, number in enumerate(counted.sites.tolist()):
+            name = f"{prefix}detector{detector + 1}"
+            self._places[name] = (member, detector)
             if number < FEWEST_SITES:
-                unused[name] = int(number)
+                self.unused[name] = number
                 continue
             motif = Motif(
                 name,
                 counted.pfms[detector],
-                int(number),
-                background,
-                share=float(shares[detector]),
+                number,
+                self._background,
                 enrichment=float(enriched[detector]),
                 positions=tuple(counted.positions[detector].tolist()),
             )
-            motifs.append(trim_ends(motif, convention))
-    motifs.sort(key=lambda motif: -motif.share)
-    judged = _Importance(knockout, targets, places)
-    return Learned(tuple(_merge(motifs, judged, engine.spec.alphabet)), unused)
+            self.motifs.append(trim_ends(motif, convention))
 
-
-class _Importance:
-    def __init__(
-        self,
-        knockout: Knockout,
-        targets: NDArray[np.float32] | None,
-        places: dict[str, tuple[int, int]],
-    ) -> None:
-        self._knockout, self._targets, self._places = knockout, targets, places
-        self._whole = knockout.logits.mean(axis=0)
-        self._score = measure_score(targets, self._whole, self._whole)
-
-    def of(self, names: Sequence[str]) -> float:
-        """Give the drop in score without the detectors; 0 where there is no score."""
+    def lost_without(self, names: Sequence[str]) -> Numbers:
+        """Give what detectors add to the sum of the networks' logits (rows, tasks)."""
         group: dict[int, list[int]] = {}
         for member, detector in (self._places[name] for name in names):
             group.setdefault(member, []).append(detector)
-        logits = self._knockout.without(group).mean(axis=0)
-        drop = self._score - measure_score(self._targets, logits, self._whole)
-        return 0.0 if math.isnan(drop) else drop
-
-
-def _merge(motifs: list[Motif], judged: _Importance, alphabet: str) -> list[Motif]:
-    """Sort motifs by importance, and duplicates behind them."""
-    by_name = {motif.name: motif for motif in motifs}
-    kept, duplicates = [], []
-    for first, names in merge_duplicates(motifs, strands="+" if alphabet == "rna" else "+-"):
-        kept.append(replace(first, importance=judged.of(names)))
-        duplicates += [
-            replace(by_name[name], importance=judged.of([name]), duplicate_of=first.name)
-            for name in names[1:]
-        ]
-    ordered = (sorted(part, key=lambda m: (-m.importance, -m.share)) for part in (kept, duplicates))
-    return [motif for part in ordered for motif in part]
+        lost = self._knockout.logits - self._knockout.without(group)
+        return np.asarray(lost.sum(axis=0) * self._scale)
 
 
 def trim_ends(motif: Motif, convention: Convention = "half-maximum") -> Motif:

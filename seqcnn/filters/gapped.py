@@ -6,7 +6,7 @@ few bases and score half as high at least are its sites; then the next one, of w
 are extended on both sides, as those of detectors are.
 """
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 from seqcnn.architectures.configs.gkm import GkmConfig
 from seqcnn.dna import UNKNOWN, Codes, reverse_complement
 from seqcnn.engine import Engine
-from seqcnn.engine.gkm import unfold_scores
-from seqcnn.filters.extraction import FEWEST_SITES, Judges, Learned, measure_background, trim_ends
-from seqcnn.filters.importance import measure_score
-from seqcnn.filters.sites import FLANK
+from seqcnn.engine.gkm import GkmBackend, unfold_scores
+from seqcnn.engine.gkm_scores import GkmTable, score_windows
+from seqcnn.filters.extraction import FEWEST_SITES, Sample, measure_background, trim_ends
+from seqcnn.filters.sites import BINS, FLANK
 from seqcnn.motifs import Motif
+from seqcnn.negatives import shuffle_dinucleotides
 
-__all__ = ["learn_gapped_motifs"]
+__all__ = ["GappedPart"]
 
+_SEED = 17
 _MOST_TRIED = 12
 _MOST_ROWS = 4000
 _MISMATCHES = 3
@@ -59,54 +61,105 @@ class _Windows:
             near[:, :-step] |= places[:, step:]
         return near
 
+    def strongest(self, left: Marks) -> int:
+        """Find the l-mer, on either strand, that carries most of the score that is left."""
+        lmers = self.lmers[0]
+        if len(self.lmers) > 1:
+            lmers = np.minimum(lmers, self.lmers[1][:, ::-1])
+        chosen = left & (lmers >= 0)
+        names, where = np.unique(lmers[chosen], return_inverse=True)
+        if not len(names):
+            return 0
+        scores = np.maximum(self.scores[0][chosen], 0)
+        return int(names[np.bincount(where, weights=scores).argmax()])
 
-def learn_gapped_motifs(engine: Engine, positives: Codes, *, judges: Judges) -> Learned:
-    """Build motifs of the l-mers that weigh most, and say what they are worth.
 
-    The importance of a motif is the drop in the score of this model alone when its sites in
-    the judges' sequences count nothing.
+class GappedPart:
+    """The motifs of l-mers that weigh much, and what their model says without some of them.
 
     Parameters
     ----------
     engine
         A model over gapped k-mers.
-    positives
-        Codes (n, length) of sequences that hold sites.
-    judges
-        Where importance is measured.
+    sample
+        Where to look.
+    prefix
+        What their names begin with.
+
+    Attributes
+    ----------
+    motifs
+        Those that carry most of what speaks for a site in the positives.
+    unused
+        Nothing: there are no detectors.
+    logits
+        What the members say of the judged sequences (members, rows, tasks).
     """
-    config = engine.spec.config
-    if not isinstance(config, GkmConfig):
-        raise TypeError(f"{engine.spec.architecture} has no gapped k-mers")
-    codes = positives[
-        np.linspace(0, len(positives) - 1, min(len(positives), _MOST_ROWS)).astype(int)
-    ]
-    table = _mean_scores(engine, config)
-    windows, judged = (_lay_out(each, table, config, engine) for each in (codes, judges.codes))
-    background = measure_background(codes, engine.spec.strands)
-    left = np.ones(windows.lmers.shape[1:], dtype=np.bool_)
-    whole = _score(judged, np.zeros(judged.lmers.shape[1:], dtype=np.bool_), judges)
-    motifs: list[Motif] = []
-    for number in range(1, _MOST_TRIED + 1):
-        seed = _strongest(windows, left)
-        least = table[seed] / 2
-        sites = windows.sites(seed, least) & _both_strands(left, len(windows.lmers))
-        covered = windows.covered(sites)
-        share = _share(windows, covered & left)
-        left &= ~covered
-        if share < _LEAST_SHARE or sites.sum() < FEWEST_SITES:
-            continue
-        drop = whole - _score(judged, judged.covered(judged.sites(seed, least)), judges)
-        motif = Motif(
-            f"gapped{number}",
-            _count(codes, sites, config.width),
-            int(sites.sum()),
-            background,
-            importance=0.0 if math.isnan(drop) else drop,
-            share=share,
-        )
-        motifs.append(trim_ends(motif))
-    return Learned(tuple(sorted(motifs, key=lambda motif: -motif.importance)))
+
+    def __init__(self, engine: Engine, sample: Sample, *, prefix: str) -> None:
+        if not isinstance(engine.spec.config, GkmConfig):
+            raise TypeError(f"{engine.spec.architecture} has no gapped k-mers")
+        self._config, self._strands = engine.spec.config, engine.spec.strands
+        self._tables = GkmBackend(engine.spec, engine.model.members, threads=1).tables
+        self._mean = _mean_scores(engine, self._config)
+        self._lengths = _measure_lengths(sample.judged, self._tables[0])
+        self._scale = np.array(engine.spec.scale or 1.0)
+        self.unused: dict[str, int] = {}
+        self.logits = engine.predict(sample.judged).members
+        self._judged = self._lay_out(sample.judged)
+        self._owners = np.zeros(self._judged.lmers.shape[1:], dtype=np.int8)
+        self._numbers: dict[str, int] = {}
+        self.motifs = self._learn(_thin(sample.positives), prefix)
+
+    def _lay_out(self, codes: Codes) -> _Windows:
+        return _lay_out(codes, self._mean, self._config, both=self._strands != "single")
+
+    def _learn(self, codes: Codes, prefix: str) -> list[Motif]:
+        """Take one l-mer after the other, with what is like it, until little is left."""
+        windows = self._lay_out(codes)
+        shuffled = shuffle_dinucleotides(codes, rng=np.random.default_rng(_SEED))
+        controls = self._lay_out(shuffled)
+        background = measure_background(codes, self._strands)
+        left = np.ones(windows.lmers.shape[1:], dtype=np.bool_)
+        motifs = []
+        for number in range(1, _MOST_TRIED + 1):
+            seed = windows.strongest(left)
+            least = float(self._mean[seed]) / 2
+            every = windows.sites(seed, least)
+            sites = every & _both_strands(left, len(every))
+            covered = windows.covered(sites)
+            share = _share(windows, covered & left)
+            left &= ~covered
+            # What is judged goes to the first motif that takes it, as here.
+            judged = self._judged.covered(self._judged.sites(seed, least))
+            self._owners[judged & (self._owners == 0)] = number
+            if share < _LEAST_SHARE or sites.sum() < FEWEST_SITES:
+                continue
+            name = f"{prefix}gapped{number}"
+            self._numbers[name] = number
+            pfm = _count(codes, sites, self._config.width)
+            motif = Motif(
+                name,
+                pfm,
+                int(sites.sum()),
+                background,
+                enrichment=_enrichment(every, controls.sites(seed, least)),
+                positions=_positions(sites, codes.shape[1], self._config.width),
+            )
+            motifs.append(trim_ends(motif))
+        return motifs
+
+    def lost_without(self, names: Sequence[str]) -> Numbers:
+        """Give what the sites of motifs add to the sum of the members' logits (rows, tasks)."""
+        silent = np.isin(self._owners, [self._numbers[name] for name in names])
+        rows, places = (silent & (self._judged.lmers[0] >= 0)).nonzero()
+        lmers = self._judged.lmers[0][rows, places]
+        lost = np.zeros(self.logits.shape[1:])
+        for table in self._tables:
+            for task, step in enumerate(table.steps):
+                scores = table.scores[lmers, task] * step
+                lost[:, task] += np.bincount(rows, weights=scores, minlength=len(lost))
+        return np.asarray(lost / self._lengths[:, None] * self._scale)
 
 
 def _mean_scores(engine: Engine, config: GkmConfig) -> Numbers:
@@ -119,10 +172,15 @@ def _mean_scores(engine: Engine, config: GkmConfig) -> Numbers:
     return np.asarray(np.mean(tables, axis=0))
 
 
-def _lay_out(codes: Codes, table: Numbers, config: GkmConfig, engine: Engine) -> _Windows:
-    strands = [codes] if engine.spec.strands == "single" else [codes, reverse_complement(codes)]
+def _thin(codes: Codes) -> Codes:
+    rows = np.linspace(0, len(codes) - 1, min(len(codes), _MOST_ROWS)).astype(int)
+    thinned: Codes = codes[rows]
+    return thinned
+
+
+def _lay_out(codes: Codes, table: Numbers, config: GkmConfig, *, both: bool) -> _Windows:
     numbers = []
-    for strand in strands:
+    for strand in [codes, reverse_complement(codes)] if both else [codes]:
         view = np.lib.stride_tricks.sliding_window_view(strand, config.width, axis=1)
         powers = 4 ** np.arange(config.width - 1, -1, -1, dtype=np.int64)
         lmers = view.astype(np.int64) @ powers
@@ -135,29 +193,38 @@ def _both_strands(left: Marks, strands: int) -> Marks:
     return np.stack([left, left[:, ::-1]][:strands])
 
 
-def _strongest(windows: _Windows, left: Marks) -> int:
-    """Find the l-mer that carries most of the score that is left."""
-    lmers, scores = windows.lmers[0][left], np.maximum(windows.scores[0][left], 0)
-    names, where = np.unique(lmers[lmers >= 0], return_inverse=True)
-    if not len(names):
-        return 0
-    return int(names[np.bincount(where, weights=scores[lmers >= 0]).argmax()])
-
-
 def _share(windows: _Windows, chosen: Marks) -> float:
     """Give the share that some windows have in all that speaks for a site."""
     scores = np.maximum(windows.scores[0], 0)
     return float(scores[chosen].sum() / max(scores.sum(), 1e-300))
 
 
-def _score(windows: _Windows, silent: Marks, judges: Judges) -> float:
-    """Measure the model without some windows (n, positions); lengths stay as they are."""
-    logits = np.where(silent, 0.0, windows.scores[0]).sum(axis=1)[:, None]
-    whole = windows.scores[0].sum(axis=1)[:, None]
-    targets = judges.targets
-    if targets is not None and targets.shape[1] > 1:
-        targets = None
-    return measure_score(targets, logits, whole)
+def _enrichment(sites: Marks, controls: Marks) -> float:
+    """Give log2 of the share of sequences with a site over that of their shuffles."""
+    with_site, without = (int(marks.any(axis=(0, 2)).sum()) + 1 for marks in (sites, controls))
+    return float(np.log2(with_site / without))
+
+
+def _positions(sites: Marks, length: int, width: int) -> tuple[int, ...]:
+    """Count sites by where their middle lies on the forward strand."""
+    counts = np.zeros(BINS, dtype=np.int64)
+    for marks, turned in zip(sites, (False, True), strict=False):
+        middle = marks.nonzero()[1] + width / 2
+        places = (length - middle if turned else middle) / length * BINS
+        counts += np.bincount(np.clip(places.astype(np.int64), 0, BINS - 1), minlength=BINS)
+    return tuple(counts.tolist())
+
+
+def _measure_lengths(codes: Codes, table: GkmTable) -> Numbers:
+    """Measure the lengths (n,) by which the sums of sequences' scores are divided."""
+    alike = table._replace(
+        scores=np.ones((len(table.scores), 1), dtype=np.int32), steps=np.ones(1), bias=np.zeros(1)
+    )
+    means = np.empty((len(codes), 1))
+    score_windows(np.ascontiguousarray(codes), alike, means)
+    view = np.lib.stride_tricks.sliding_window_view(codes, table.width, axis=1)
+    counts = (view != UNKNOWN).all(axis=2).sum(axis=1)
+    return np.where(counts > 0, counts / np.where(counts > 0, means[:, 0], 1.0), 1.0)
 
 
 def _count(codes: Codes, sites: Marks, width: int) -> Numbers:

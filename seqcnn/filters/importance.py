@@ -6,8 +6,10 @@ own. There its activations are set to their mean, and the loss is taken to first
 of the logit times (activation - mean), for each sequence.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -20,7 +22,7 @@ from seqcnn.engine import Engine
 from seqcnn.engine.strands import combine_strands
 from seqcnn.metrics import auroc, pearson
 
-__all__ = ["Knockout", "detector_importance", "measure_score", "signal_shares"]
+__all__ = ["Knockout", "Numbers", "Part", "Worth", "choose_rows", "measure_score"]
 
 _MOST_ROWS = 2000  # sequences on which importance is measured
 _FEWEST_ROWS = 250
@@ -31,6 +33,23 @@ Group = Mapping[int, Sequence[int]]
 """By member, numbers of its detectors."""
 
 
+def choose_rows(engines: Iterable[Engine], number: int) -> NDArray[np.int64]:
+    """Choose on which of so many sequences it is measured what motifs are worth.
+
+    Of more than 2000, so many at even distances; fewer for deep networks of many tasks, where
+    each task costs a pass.
+    """
+    most = _MOST_ROWS
+    for engine in engines:
+        if engine.has_detectors and _is_deep(engine):
+            most = min(most, max(_FEWEST_ROWS, _MOST_ROWS // max(1, len(engine.spec.tasks) // 4)))
+    return np.linspace(0, number - 1, min(number, most)).astype(np.int64)
+
+
+def _is_deep(engine: Engine) -> bool:
+    return isinstance(engine.torch.networks[0], StackedNetwork)
+
+
 class Knockout:
     """Takes detectors out of a model, on sequences that stay the same.
 
@@ -39,25 +58,18 @@ class Knockout:
     engine
         The model.
     codes
-        Sequences (n, length); of more than 2000 (fewer for a deep network of many tasks), so
-        many at even distances.
+        Sequences (n, length).
 
     Attributes
     ----------
-    rows
-        Which of the sequences are looked at.
     logits
-        Logits (members, rows, tasks) of the whole model.
+        Logits (members, n, tasks) of the whole model.
     """
 
     def __init__(self, engine: Engine, codes: Codes) -> None:
-        self._torch = engine.torch
+        self._torch, self._deep = engine.torch, _is_deep(engine)
         self._members = range(len(engine.torch.networks))
-        self._deep = isinstance(engine.torch.networks[0], StackedNetwork)
-        tasks = len(engine.spec.tasks) if self._deep else 1
-        most = min(_MOST_ROWS, max(_FEWEST_ROWS, _MOST_ROWS // max(1, tasks // 4)))
-        self.rows = np.linspace(0, len(codes) - 1, min(len(codes), most)).astype(np.int64)
-        self._engine, self._codes = engine, codes[self.rows]
+        self._engine, self._codes = engine, codes
         self._features = [engine.torch.features(self._codes, member=m) for m in self._members]
         self.logits = np.stack([self._weigh(member) for member in self._members])
         self._parts: dict[int, Numbers] = {}
@@ -121,52 +133,60 @@ def measure_score(targets: NDArray[np.floating] | None, logits: Numbers, whole: 
     return float(np.mean(defined)) if defined else float("nan")
 
 
-def detector_importance(
-    engine: Engine, codes: Codes, targets: NDArray[np.float32] | None = None, *, member: int
-) -> Numbers:
-    """Measure what share of the model's signal is lost without each detector.
+class Part(Protocol):
+    """Some members of a model, of which motifs can be taken."""
+
+    @property
+    def logits(self) -> Numbers:
+        """What the members say of the judged sequences (members, rows, tasks)."""
+
+    def lost_without(self, names: Sequence[str]) -> Numbers:
+        """Give what some of its motifs add to the sum of its members' logits (rows, tasks)."""
+
+
+class Worth:
+    """Measures what motifs are worth to a whole model, the mean of all members of its parts.
 
     The signal is the covariance of target and logit over the sequences, averaged over the
-    tasks. For a linear head the shares add up to 1. Where target and logit do not rise together,
-    nothing of that kind can be lost: there the model's own logits stand for the targets.
+    tasks. Where target and logit do not rise together, nothing of that kind can be lost: there
+    the model's own logits stand for the targets.
 
     Parameters
     ----------
-    engine
-        The model.
-    codes
-        Sequences (n, length), positives and negatives.
+    parts
+        The parts of the model.
     targets
-        Their targets (n, tasks), NaN where missing; without them the model's own logits.
-    member
-        Which network of the ensemble.
-
-    Returns
-    -------
-    NDArray
-        Array (detectors,); 0 for a model that says the same of every sequence.
+        Targets (rows, tasks) of the judged sequences, NaN where missing; without them the
+        model's own logits.
     """
-    knockout = Knockout(engine, codes)
-    chosen = None if targets is None else targets[knockout.rows]
-    return signal_shares(knockout, chosen, len(engine.torch.networks[member].detectors), member)
 
+    def __init__(self, parts: Sequence[Part], targets: NDArray[np.floating] | None) -> None:
+        self._targets = targets
+        self._members = sum(len(part.logits) for part in parts)
+        self._whole = np.sum([part.logits.sum(axis=0) for part in parts], axis=0) / self._members
+        self._score = measure_score(targets, self._whole, self._whole)
+        fits = targets is not None and targets.shape == self._whole.shape
+        wanted = targets.astype(np.float64) if targets is not None and fits else self._whole
+        self._wanted = np.where(_covariance(wanted, self._whole) > 0, wanted, self._whole)
+        self._signal = _covariance(self._wanted, self._whole)  # (tasks,)
 
-def signal_shares(
-    knockout: Knockout, targets: NDArray[np.float32] | None, number: int, member: int
-) -> Numbers:
-    """Give the share of the signal (detectors,) of each of a member's detectors."""
-    full = knockout.logits[member]
-    fits = targets is not None and targets.shape == full.shape
-    wanted = targets.astype(np.float64) if targets is not None and fits else full
-    wanted = np.where(_covariance(wanted, full) > 0, wanted, full)
-    signal = _covariance(wanted, full)  # (tasks,)
-    tasks = signal > _SMALLEST_SIGNAL
-    shares = np.zeros(number)
-    if tasks.any():
-        for detector in range(number):
-            left = _covariance(wanted, knockout.without({member: [detector]})[member])
-            shares[detector] = ((signal - left)[tasks] / signal[tasks]).mean()
-    return shares
+    def share(self, lost: Numbers) -> float:
+        """Give the share of the signal in what would be lost (rows, tasks).
+
+        Those of all detectors add up to 1 where all heads are linear. The share is 0 in a model
+        that says the same of every sequence.
+        """
+        told = self._signal > _SMALLEST_SIGNAL
+        if not told.any():
+            return 0.0
+        shares = _covariance(self._wanted, lost / self._members)[told] / self._signal[told]
+        return float(shares.mean())
+
+    def drop(self, lost: Numbers) -> float:
+        """Give the drop in the score of the model without it (rows, tasks); 0 without a score."""
+        left = self._whole - lost / self._members
+        drop = self._score - measure_score(self._targets, left, self._whole)
+        return 0.0 if math.isnan(drop) else drop
 
 
 def _first_order_parts(engine: Engine, codes: Codes, *, member: int) -> Numbers:

@@ -94,7 +94,7 @@ def _best_alignment(query: Matrix, target: Matrix, minimum_overlap: int) -> tupl
 
 
 def merge_duplicates(
-    motifs: Sequence[Motif], *, threshold: float = 0.9, strands: Strands = "+-"
+    motifs: Sequence[Motif], *, threshold: float = 0.8, strands: Strands = "+-"
 ) -> list[tuple[Motif, tuple[str, ...]]]:
     """Put motifs that say the same under the first of them.
 
@@ -104,8 +104,9 @@ def merge_duplicates(
         The most important first.
     threshold
         Score of `compare_motifs` from which a motif is a duplicate. Two draws of 20 sites from one
-        motif of JASPAR's vertebrates score above 0.9 in 99 of 100 cases; so does 1 of 100 pairs
-        of different motifs, most of one family.
+        motif of JASPAR's vertebrates score above 0.9 in 99 of 100 cases. Of pairs of different
+        motifs there, 1.9 in 100 score 0.8 or more; 86 % of these are of one structural class of
+        factors (at 0.9: 1.2 in 100, 90 %).
     strands
         As for `compare_motifs`.
 
