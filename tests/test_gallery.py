@@ -45,7 +45,7 @@ def test_the_page_says_how_many_detectors_have_a_name() -> None:
         "4 detectors: 1 different motifs, 1 duplicates of these, 1 with fewer than ten sites, "
         "1 that never fire." in words
     )
-    assert "1 of 2 detectors with a motif (50 %) are like one of JASPAR &lt;2024&gt;" in words
+    assert "1 of the 2 with a motif (50 %) are like one of JASPAR &lt;2024&gt;" in words
     for text in ("0.25", "50 %", "4 times", "Also seen by twin", "MA1 X&amp;Y 1.0e-06 1.0e-03 -"):
         assert text in words
     assert "a<b>" not in html
@@ -105,3 +105,12 @@ def test_each_kind_is_drawn_on_both_strands(kind: str) -> None:
     plot_logo_pair(figure, draw_motif("m"), kind=kind)
     assert len(figure.axes) == 2
     assert len({axes.get_ylabel() for axes in figure.axes}) == 1
+
+
+def test_gapped_kmers_are_not_called_detectors() -> None:
+    detectors = "2 groups of gapped k-mers: 2 different motifs"
+    motifs = [draw_motif("gkm_gapped1"), draw_motif("gkm_gapped2")]
+    html = render_gallery(make_gallery(motifs=motifs, cards=[], unused={}, matches={}))
+    assert detectors in words_of(html)
+    both = render_gallery(make_gallery(motifs=motifs, cards=[], unused={"motif_detector3": 2}))
+    assert "3 detectors and groups of gapped k-mers: 2 different motifs" in words_of(both)

@@ -44,11 +44,10 @@ Curves = Mapping[str, tuple[NDArray[Any], ...]]
 
 @dataclass(frozen=True)
 class LogoCard:
-    """A motif, its logo, and what it is like, in words."""
+    """A motif and its logo."""
 
     motif: Motif
     picture: Picture
-    likeness: str = ""
 
 
 def tabulate(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -180,16 +179,12 @@ def draw_sides(metrics: Mapping[str, Any]) -> list[Picture]:
     return pictures
 
 
-def draw_cards(
-    motifs: Sequence[Motif], alphabet: str, likeness: Mapping[str, str]
-) -> list[LogoCard]:
-    """Draw the logos of the first motifs, with what each is like."""
-    return [
-        _draw_card(motif, alphabet, likeness.get(motif.name, "")) for motif in motifs[:_MOST_LOGOS]
-    ]
+def draw_cards(motifs: Sequence[Motif], alphabet: str) -> list[LogoCard]:
+    """Draw the logos of the first motifs."""
+    return [_draw_card(motif, alphabet) for motif in motifs[:_MOST_LOGOS]]
 
 
-def _draw_card(motif: Motif, alphabet: str, likeness: str) -> LogoCard:
+def _draw_card(motif: Motif, alphabet: str) -> LogoCard:
     strands = [motif, reverse_complement_motif(motif)] if alphabet == "dna" else [motif]
     figure = create_figure(width=4.8, height=1.35 * len(strands))
     panels = figure.subplots(len(strands), 1, squeeze=False)[:, 0]
@@ -200,5 +195,5 @@ def _draw_card(motif: Motif, alphabet: str, likeness: str) -> LogoCard:
     letters = "ACGU" if alphabet == "rna" else "ACGT"
     numbers = tabulate(letters, [[f"{v:.6g}" for v in column] for column in motif.pfm.T])
     return LogoCard(
-        motif, embed_figure(figure, f"{words}; consensus {consensus}", consensus, numbers), likeness
+        motif, embed_figure(figure, f"{words}; consensus {consensus}", consensus, numbers)
     )

@@ -78,6 +78,7 @@ def render_gallery(gallery: Gallery) -> str:
         "gallery.html",
         gallery=gallery,
         summary=_summarise(gallery),
+        things=_name_things(gallery),
         cards=[(number, *_describe(gallery, card)) for number, card in enumerate(gallery.cards, 1)],
         rows=_rows(gallery),
     )
@@ -87,8 +88,9 @@ def _summarise(gallery: Gallery) -> list[str]:
     kept = [motif for motif in gallery.motifs if not motif.duplicate_of]
     silent = sum(number == 0 for number in gallery.unused.values())
     total = len(gallery.motifs) + len(gallery.unused)
+    things = _name_things(gallery)
     words = [
-        f"{total:,} detectors: {len(kept):,} different motifs, {len(gallery.motifs) - len(kept):,} "
+        f"{total:,} {things}: {len(kept):,} different motifs, {len(gallery.motifs) - len(kept):,} "
         f"duplicates of these, {len(gallery.unused) - silent:,} with fewer than ten sites, "
         f"{silent:,} that never fire."
     ]
@@ -100,10 +102,19 @@ def _summarise(gallery: Gallery) -> list[str]:
         ]
         share = 100 * len(named) / max(1, len(gallery.motifs))
         words.append(
-            f"{len(named):,} of {len(gallery.motifs):,} detectors with a motif ({share:.0f} %) are "
-            f"like one of {gallery.collection}, with a q-value below {LARGEST_Q}."
+            f"{len(named):,} of the {len(gallery.motifs):,} with a motif ({share:.0f} %) are like "
+            f"one of {gallery.collection}, with a q-value below {LARGEST_Q}."
         )
     return words
+
+
+def _name_things(gallery: Gallery) -> str:
+    """Say what the motifs are of: gapped k-mers, where there are such, have no detectors."""
+    gapped = sum("gapped" in motif.name for motif in gallery.motifs)
+    if not gapped:
+        return "detectors"
+    others = len(gallery.motifs) + len(gallery.unused) - gapped
+    return "detectors and groups of gapped k-mers" if others else "groups of gapped k-mers"
 
 
 def _describe(gallery: Gallery, card: Card) -> tuple[Card, str, list[_Pair], list[list[str]]]:

@@ -69,8 +69,6 @@ class Report:
         Rows of ``errors.test.tsv``; of each task and kind of call ``number``, ``gc``, ``low``.
     motifs
         Most important first.
-    likeness
-        By a motif's name, what it is like, such as the best match in a collection.
     pictures
         More of them, each with a section of its own: its heading, and the pictures.
     provenance
@@ -94,7 +92,6 @@ class Report:
     errors: Rows = ()
     groups: Rows = ()
     motifs: Sequence[Motif] = ()
-    likeness: Mapping[str, str] = field(default_factory=dict)
     pictures: Mapping[str, Sequence[Picture]] = field(default_factory=dict)
     provenance: Mapping[str, object] = field(default_factory=dict)
     config: Mapping[str, object] = field(default_factory=dict)
@@ -124,7 +121,7 @@ def render_report(report: Report) -> str:
         calls=class_table(metrics) + confusion_tables(metrics.get("confusion", {})),
         groups=group_tables(report.groups),
         errors=error_tables(report.errors),
-        cards=draw_cards(report.motifs, report.alphabet, report.likeness),
+        cards=draw_cards(report.motifs, report.alphabet),
         provenance=_spell_provenance(report),
         config=flatten(report.config),
     )
