@@ -22,6 +22,7 @@ from seqcnn.training import (
     choose_steps,
     course,
     standardise_targets,
+    train_many,
     train_members,
 )
 from seqcnn.training.compiled import CompiledLearner, shape_of
@@ -314,6 +315,21 @@ def test_the_weights_with_the_lowest_loss_are_kept(monkeypatch) -> None:
     assert to_bytes(weights[0]) == to_bytes(seen[2])
     assert to_bytes(seen[1]) != to_bytes(seen[2])
     assert sum(done) == 20, "progress comes to its end though training stopped"
+
+
+@pytest.mark.parametrize(("schedule", "kept"), [("one-cycle", 4), ("cosine", 4), ("constant", 2)])
+def test_a_schedule_that_ends_low_is_gone_to_its_end(monkeypatch, schedule, kept) -> None:
+    """Only there the last weights are better than those of the lowest validation loss."""
+    losses = [3.0, 1.0, 4.0, 3.0]
+    given = iter(losses)
+    monkeypatch.setattr(
+        course.Course, "_validation_losses", lambda _, numbers: {numbers[0]: next(given)}
+    )
+    config = replace(QUICK, schedule=schedule)
+    job = TrainingJob(tiny_split(), make_model("motif", length=20).spec, config)
+    (network,) = train_many([job], device=torch.device("cpu"))
+    assert network.validation_loss == losses[kept - 1]
+    assert [row["validation_loss"] for row in network.history] == losses
 
 
 @pytest.mark.parametrize("warmup", [0.0, 0.1, 0.15, 0.5])

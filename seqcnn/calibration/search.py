@@ -27,6 +27,7 @@ from seqcnn.training import (
     train_many,
 )
 from seqcnn.training.compiled import shape_of
+from seqcnn.training.schedules import read_schedule
 
 __all__ = ["SEARCHES", "Candidate", "Search", "Study", "count_steps", "plan_rounds", "run_search"]
 
@@ -35,9 +36,6 @@ SEARCHES = ("random", "halving")
 
 _SHARE = 3
 _ROUNDS = 3
-_TO_THE_END = ("one-cycle", "cosine")
-"""Schedules that hang on the number of steps, as does the clean end of augmentation."""
-
 _LANES = 128
 """Detectors that stand side by side on a CPU: more gain nothing, and finish later."""
 
@@ -117,8 +115,7 @@ class Study:
 
 def _ends_anywhere(training: TrainingConfig) -> bool:
     """Tell whether a training may end at any step, as nothing hangs on the number of them."""
-    schedule = training.schedule.partition(":")[0]
-    return schedule not in _TO_THE_END and not training.augment.changes
+    return not read_schedule(training.schedule).ends_low and not training.augment.changes
 
 
 @dataclass(frozen=True)

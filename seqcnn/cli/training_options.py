@@ -178,10 +178,10 @@ _OPTIMISER_OPTIONS = [
     click.option(
         "--patience",
         type=click.IntRange(1),
-        default=10,
-        show_default=True,
         metavar="N",
-        help="Of 20 evaluations, those without improvement before training stops.",
+        help="Of 20 evaluations, those without improvement before training stops; then the weights "
+        "with the lowest validation loss are kept. Default: 10; none with one-cycle and cosine, "
+        "which go to the end and keep the last weights.",
     ),
     click.option(
         "--optimiser",

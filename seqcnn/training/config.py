@@ -31,6 +31,7 @@ History = list[dict[str, float]]
 
 OPTIMISERS = ("adamw", "adam", "nesterov", "momentum", "sgd", "rmsprop")
 _WITHOUT_MOMENTUM = ("sgd", "rmsprop")
+_PATIENCE = 10
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,9 @@ class TrainingConfig:
     evaluations
         How many times the validation loss is measured.
     patience
-        Evaluations without improvement after which training stops.
+        Evaluations without improvement after which training stops; the weights with the lowest
+        validation loss are kept. None: 10, but where the rate falls to nearly 0 at the end
+        (`Schedule.ends_low`) training goes on to it, and the last weights are kept.
     members
         Networks of the ensemble.
     keep
@@ -92,7 +95,7 @@ class TrainingConfig:
     warmup: float = 0.15
     clip: float = 5.0
     evaluations: int = 20
-    patience: int = 10
+    patience: int | None = None
     members: int = 1
     keep: str = "all"
     seed: int = 0
@@ -120,6 +123,16 @@ class TrainingConfig:
     def l1_of_detectors(self) -> float:
         """L1 of the detectors, whether it is their own or that of all."""
         return self.l1 if self.detector_l1 is None else self.detector_l1
+
+    @property
+    def keeps_last(self) -> bool:
+        """Whether the last weights are kept, rather than those with the lowest loss."""
+        return self.patience is None and read_schedule(self.schedule).ends_low
+
+    @property
+    def most_failures(self) -> int:
+        """Evaluations without improvement after which training stops."""
+        return _PATIENCE if self.patience is None else self.patience
 
     @property
     def first_momentum(self) -> float:
@@ -165,21 +178,19 @@ class TrainedNetwork:
     Attributes
     ----------
     weights
-        Those with the lowest validation loss, by name.
+        Those that were kept, by name; see `TrainingConfig.patience`.
     history
         A row an evaluation.
     error
         Why it was given up, if it was.
+    validation_loss
+        Of these weights; infinite where it was not measured.
     """
 
     weights: Weights
     history: History
     error: ConfigError | None = None
-
-    @property
-    def validation_loss(self) -> float:
-        """The lowest one."""
-        return min((row["validation_loss"] for row in self.history), default=math.inf)
+    validation_loss: float = math.inf
 
 
 class DivergenceError(ConfigError):

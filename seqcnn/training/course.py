@@ -40,7 +40,7 @@ class _Record:
     """What has become of one network so far."""
 
     best: Weights
-    lowest: float = np.inf
+    lowest: float = np.inf  # of the weights that are kept
     since: int = 0
     history: History = field(default_factory=list)
     error: ConfigError | None = None
@@ -123,7 +123,7 @@ class Course:
             self._evaluate(training)
             self.save()
             advance((steps - until) * (len(training) - len(self._in_training())))
-        return [TrainedNetwork(one.best, one.history, one.error) for one in self.records]
+        return [_trained(one) for one in self.records]
 
     @property
     def _evaluated(self) -> int:
@@ -181,20 +181,20 @@ class Course:
                 self._give_up(number)
             else:
                 self._note(row, number)
-            if record.error or record.since >= job.config.patience:
+            if record.error or record.since >= job.config.most_failures:
                 record.finished = True
                 self.learner.stop(number)
         self.losses = self.losses[:, :0]
 
     def _note(self, row: dict[str, float], number: int) -> None:
-        record = self.records[number]
+        record, config = self.records[number], self.jobs[number].config
         record.history.append(row)
-        if row["validation_loss"] < record.lowest:
+        if config.keeps_last or row["validation_loss"] < record.lowest:
             record.lowest, record.since = row["validation_loss"], 0
             record.best = self.learner.weights(number)
             return
         record.since += 1
-        factor, evaluations = read_schedule(self.jobs[number].config.schedule).lower_after()
+        factor, evaluations = read_schedule(config.schedule).lower_after()
         if evaluations and record.since % evaluations == 0:
             self.rates[number, self.done :] *= factor
 
@@ -207,7 +207,7 @@ class Course:
             f"training, step {first} (epoch {epoch + 1}, batch {row // feed.batch_size + 1})",
             "the loss is no longer a finite number",
             remedy="lower --learning-rate, or look for extreme targets",
-            network=TrainedNetwork(record.best, record.history),
+            network=_trained(record),
         )
         if self.strict:
             raise record.error
@@ -246,6 +246,10 @@ class Course:
         self.records = [
             _Record.from_state(state.within(f"network{i}")) for i in range(len(self.jobs))
         ]
+
+
+def _trained(record: _Record) -> TrainedNetwork:
+    return TrainedNetwork(record.best, record.history, record.error, record.lowest)
 
 
 def _make_feed(job: TrainingJob, rng: np.random.Generator) -> Feed:

@@ -81,7 +81,7 @@ def train_gkm(job: TrainingJob, advance: Callable[[int], object]) -> TrainedNetw
     weights = {"scores": scores.astype(np.float32), "bias": bias.astype(np.float32)}
     row = {"member": float(member), "step": 1.0, "learning_rate": 0.0}
     row["train_loss"], row["validation_loss"] = losses.mean(axis=0).tolist()
-    return TrainedNetwork(weights, [row])
+    return TrainedNetwork(weights, [row], validation_loss=row["validation_loss"])
 
 
 def _gather_sides(

@@ -38,6 +38,11 @@ class Schedule:
     name: str
     numbers: tuple[float, ...]
 
+    @property
+    def ends_low(self) -> bool:
+        """Whether the rate falls to nearly 0 at the last step, however many they are."""
+        return self.name in ("one-cycle", "cosine")
+
     def lower_after(self) -> tuple[float, int]:
         """Give the factor of the rate on a plateau, and the evaluations that make one; or 1, 0."""
         if self.name != "plateau":
