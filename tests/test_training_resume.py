@@ -28,6 +28,7 @@ NETWORKS = [
     ("motif", {"dropout": 0.5}, {}),
     ("deepbind", {"dropout": 0.5, "hidden": 3}, {"optimiser": "nesterov", "patience": 99}),
     ("resnet", RESNET, {"patience": 99}),
+    ("inception", {"each": 3, "bottleneck": 2, "auxiliary": 0.3}, {"optimiser": "adam"}),
     ("resnet", RESNET, {"optimiser": "momentum", "schedule": "plateau:0.5:1"}),
     ("motif", {}, {"trunk_rate": 0.0, "augment": Augmentation(shift=3, mutation=0.1)}),
 ]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seqcnn.architectures.auxiliary import AuxiliaryHead
 from seqcnn.architectures.base import SequenceNetwork
 from seqcnn.architectures.configs import StackedConfig
 from seqcnn.architectures.convolutions import Convolution, initialise
@@ -61,6 +62,15 @@ class StackedNetwork(SequenceNetwork):
         self.head = make_chain(self.head_layers, generator)
         initialise(self, config.init, generator)
         self._before_activation = 2 if self.layers[1].kind == "batch norm" else 1
+
+    def attach_auxiliary(self, generator: torch.Generator) -> AuxiliaryHead | None:
+        """Add the second output that the config asks for in training, if it does."""
+        if not self.config.auxiliary_output:
+            return None
+        place, _ = self.config.auxiliary_output
+        channels, tasks = self.layers[place].channels, self.head_layers[-1].channels
+        self.auxiliary = AuxiliaryHead(self.trunk[place], channels, tasks, generator)
+        return self.auxiliary
 
     @property
     def detectors(self) -> Tensor:  # type: ignore[override]

@@ -9,8 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from seqcnn.architectures.auxiliary import AUXILIARY
 from seqcnn.architectures.base import SequenceNetwork
 from seqcnn.architectures.networks import build_network, seed_dropout
+from seqcnn.architectures.stacked import StackedNetwork
 from seqcnn.dna import Codes
 from seqcnn.engine.strands import (
     expand_one_hot,
@@ -121,7 +123,12 @@ class NetworkLearner:
         self.spec, self.config, self.device = seeded.job.spec, seeded.job.config, device
         self.dropout_seed = seeded.dropout_seed
         self.draws = torch.Generator(device).manual_seed(self.dropout_seed)
-        self.network = seeded.network.to(device)
+        self.network = seeded.network
+        self.auxiliary = None
+        if isinstance(self.network, StackedNetwork):
+            own = torch.Generator().manual_seed(self.dropout_seed)
+            self.auxiliary = self.network.attach_auxiliary(own)
+        self.network.to(device)
         seed_dropout(self.network, self.draws)
         start = seeded.job.start
         self.optimiser = make_optimiser(self.network, self.config, device, start=start)
@@ -154,6 +161,7 @@ class NetworkLearner:
         total, known = sum_losses(logits.float(), given, self.spec.loss)
         labels = self.processes.total(known).clamp(min=1)
         loss = self.processes.total(total.detach()) / labels
+        total = total + self._auxiliary_loss(given)
         self.optimiser.zero_grad()
         # The gradients of the processes are averaged, those of their sum are wanted.
         (total * number / labels).backward()  # type: ignore[no-untyped-call]
@@ -163,6 +171,15 @@ class NetworkLearner:
             pull_to_zero(self.optimiser)
         self.optimiser.step()
         return torch.where(norm.isfinite(), loss, torch.nan)
+
+    def _auxiliary_loss(self, targets: Tensor) -> Tensor | float:
+        """Weigh the loss of the second output, on the strands that were looked at."""
+        output = self.spec.config.auxiliary_output
+        if not self.auxiliary or not output:
+            return 0.0
+        sides = self.auxiliary.take()
+        losses = [sum_losses(side.float(), targets, self.spec.loss)[0] for side in sides]
+        return output[1] * torch.stack(losses).mean()
 
     def _rounding(self) -> torch.autocast:
         """Let a GPU multiply as `TrainingConfig.precision` says."""
@@ -249,9 +266,9 @@ class NetworkLearner:
 
 
 def copy_weights(network: SequenceNetwork) -> Weights:
-    """Copy weights by name, without the counters of batches that torch keeps."""
+    """Copy weights by name, without torch's counters of batches and what only training needs."""
     return {
         name: value.cpu().numpy().copy()
         for name, value in network.state_dict().items()
-        if value.is_floating_point()
+        if value.is_floating_point() and not name.startswith(f"{AUXILIARY}.")
     }

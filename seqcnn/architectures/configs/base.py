@@ -93,6 +93,11 @@ class NetworkConfig:
         """Bases that a sequence must have at least."""
         return shortest_input(self.trunk(1))
 
+    @property
+    def auxiliary_output(self) -> tuple[int, float] | None:
+        """The layer of the trunk with an output of its own in training, and what that counts."""
+        return None
+
 
 @dataclass(frozen=True)
 class StackedConfig(NetworkConfig):

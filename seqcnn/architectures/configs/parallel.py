@@ -31,6 +31,12 @@ class InceptionConfig(PooledConfig, EndingConfig):
     modules: int = number(2, "modules above the detectors", low=0, high=20)
     pool_size: int = number(2, "positions of the pooling above the detectors", high=1000)
     pool_branch: int = number(3, "positions of a module's pooling", high=100)
+    auxiliary: float = number(
+        0.0,
+        "what the loss of an output above half of the modules counts in training",
+        low=0,
+        high=1,
+    )
 
     @property
     def _kernels(self) -> tuple[int, ...]:
@@ -44,6 +50,14 @@ class InceptionConfig(PooledConfig, EndingConfig):
         for place in range(1, self.modules + 1):
             layers.append(self._module(f"module {place}", layers[-1].channels))
         return self.end(layers, length)
+
+    @property
+    def auxiliary_output(self) -> tuple[int, float] | None:
+        """Stop after half of the modules, where that output counts at all."""
+        if not self.auxiliary:
+            return None
+        detectors = 2 + len(self.rectify(self.first, self.each))
+        return detectors - 1 + self.modules // 2, self.auxiliary
 
     def _module(self, name: str, inputs: int) -> Layer:
         ways = []
