@@ -20,13 +20,15 @@ from numpy.typing import NDArray
 from seqcnn.architectures.pooled import PooledForm
 from seqcnn.engine.detectors import fix_point, tabulate
 
-__all__ = ["LANES", "WindowBank", "lay_out_bank"]
+__all__ = ["LANES", "ROWS", "WindowBank", "lay_out_bank"]
 
 LANES = 64
 """Detectors of a block: loops of a known length run faster."""
+ROWS = 8
+"""Numbers of columns outside of a window that are looked at together."""
 _NEVER = -(2**29)  # as low as the highest score is high
 _LINE = 16  # integers
-_SPARE_ROWS = 6  # that loops over four at a time may touch
+_SPARE_ROWS = 11  # that loops over eight at a time, four steps ahead, may touch
 _KMER = 3
 
 Numbers = NDArray[np.float64]
@@ -105,10 +107,11 @@ def lay_out_bank(forms: Sequence[PooledForm], *, both: bool, unknown: float) -> 
     columns = np.concatenate(lanes, axis=2)
     order, depths = _arrange(_reaches(columns))
     columns = _in_blocks(columns, order)  # (blocks, width, 5, lanes)
+    chunks = 2 * -(-columns.shape[1] // (2 * _KMER))  # the others hold zeros
     weights = [_weigh_kept(form, chosen, number) for form, chosen in zip(forms, kept, strict=True)]
     first, bias, last, last_bias = (np.stack(part) for part in zip(*weights, strict=True))
     return WindowBank(
-        tables=_align(np.stack([tabulate(block, _KMER) for block in columns])),
+        tables=_align(np.stack([tabulate(block, _KMER)[:chunks] for block in columns])),
         kmer=_KMER,
         width=columns.shape[1],
         lost=_align(np.stack([_exchange(columns), _exchange(columns[:, ::-1])], axis=1)),
@@ -161,11 +164,8 @@ def _arrange(reaches: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.
     """
     number = reaches.shape[1]
     blocks = max(1, -(-number // LANES))
-    band = LANES * max(1, round(blocks**0.5))
-    order = np.argsort(-reaches[0], kind="stable")
-    for start in range(0, number, band):
-        part = order[start : start + band]
-        order[start : start + band] = part[np.argsort(-reaches[1, part], kind="stable")]
+    left, right = -(-reaches // ROWS)
+    order = np.lexsort((np.where(left % 2, right, -right), -left))  # to and fro on the right
     filled = np.full((blocks, LANES), -1)
     filled.flat[:number] = order
     reached = np.concatenate([reaches, np.zeros((2, 1), dtype=np.int64)], axis=1)[:, filled]

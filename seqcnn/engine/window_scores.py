@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from seqcnn.engine.compiled import compile_kernel
 from seqcnn.engine.kernels import Logits
-from seqcnn.engine.window_layout import WindowBank
+from seqcnn.engine.window_layout import LANES, WindowBank
 from seqcnn.engine.window_pooling import pool_windows
 
 __all__ = ["WINDOW_AVERAGE", "WINDOW_MAX", "score_stretches", "score_windows_apart"]
@@ -71,25 +71,33 @@ def score_windows_apart(
         Takes the logits (n, networks, strands, windows), each of which is that of the window
         alone, to the last bit.
     """
-    shape = (len(codes), len(bank.tables), out.shape[3], bank.tables.shape[3])
+    shape = (len(codes), len(bank.tables) * LANES, out.shape[3])
     best = np.empty(shape, dtype=np.int32)
     # Without a mean it is never read, but each row takes a part of it.
-    total = np.empty(shape if bank.has_mean else (shape[0], shape[1], 1, 1), dtype=np.int64)
-    pool_windows(codes, size, real_flanks, bank, best, total)
+    total = np.empty(shape if bank.has_mean else (shape[0], 1, 1), dtype=np.int64)
+    fires = np.empty(shape[:2], dtype=np.bool_)
+    pool_windows(codes, size, real_flanks, bank, best, total, fires)
     for row in range(len(codes)):
-        _weigh(best[row], total[row], size + bank.width - 1, bank, out[row])
+        _weigh(best[row], total[row], fires[row], size + bank.width - 1, bank, out[row])
 
 
 @compile_kernel
 def _weigh(
-    best: NDArray[np.int32], total: NDArray[np.int64], count: int, bank: WindowBank, out: Logits
+    best: NDArray[np.int32],
+    total: NDArray[np.int64],
+    fires: NDArray[np.bool_],
+    count: int,
+    bank: WindowBank,
+    out: Logits,
 ) -> None:
     """Run the pooled scores of windows through each network's layers.
 
     Parameters
     ----------
     best, total
-        Pooled (blocks, windows, lanes).
+        Pooled (blocks x lanes, windows), of the lanes that fire.
+    fires
+        Which do (blocks x lanes,).
     count
         Positions of a window.
     bank
@@ -109,15 +117,16 @@ def _weigh(
             for feature in range(parts * bank.counts[network]):
                 part, q = divmod(feature, bank.counts[network])
                 place = bank.places[network, strand, q]
+                if not fires[place]:
+                    continue
                 weights = bank.first_weights[network, part * bank.places.shape[2] + q]
                 unit = bank.units[network]
                 if part:
-                    fires = _take(total, place, unit / count, values[filled])
+                    _take(total[place], unit / count, values[filled])
                 else:
-                    fires = _take(best, place, unit, values[filled])
-                if fires:
-                    rows[filled] = weights
-                    filled += 1
+                    _take(best[place], unit, values[filled])
+                rows[filled] = weights
+                filled += 1
                 if filled == 4:
                     _add_four(rows, values, units)
                     filled = 0
@@ -131,15 +140,10 @@ def _weigh(
 
 
 @compile_kernel
-def _take(pooled: NDArray[Any], place: int, unit: float, out: Logits) -> bool:
-    """Take what a detector has pooled (windows,), and tell whether any of it is above 0."""
-    block, lane = divmod(place, pooled.shape[2])
-    fires = False
+def _take(pooled: NDArray[Any], unit: float, out: Logits) -> None:
+    """Take what a detector has pooled (windows,)."""
     for window in range(len(out)):
-        value = pooled[block, window, lane]
-        fires |= value > 0
-        out[window] = max(value, 0) * unit
-    return fires
+        out[window] = max(pooled[window], 0) * unit
 
 
 @compile_kernel
@@ -168,6 +172,27 @@ def _add_unit(unit: Logits, weight: float, is_rectified: bool, logits: Logits) -
 
 
 @compile_kernel
+def _add_up(values: Logits) -> float:
+    found = values[0]
+    for i in range(1, len(values)):
+        found += values[i]
+    return float(found)
+
+
+@compile_kernel
+def _largest(values: Logits) -> float:
+    """Give the largest value: of four runs, none of which waits for another."""
+    a = b = c = d = values[0]
+    whole = len(values) // 4 * 4
+    for i in range(0, whole, 4):
+        a, b = max(a, values[i]), max(b, values[i + 1])
+        c, d = max(c, values[i + 2]), max(d, values[i + 3])
+    for i in range(whole, len(values)):
+        a = max(a, values[i])
+    return float(max(a, b, c, d))
+
+
+@compile_kernel
 def _combine(logits: Logits, length: int, group: int, rule: tuple[int, int], out: Logits) -> None:
     """Put the windows (networks, strands, windows) of each stretch together, then the strands.
 
@@ -190,11 +215,7 @@ def _combine(logits: Logits, length: int, group: int, rule: tuple[int, int], out
             joined = 0.0
             for strand in range(logits.shape[1]):
                 values = logits[network, strand, first : first + group]
-                found = values[0]
-                for i in range(1, group):
-                    found = found + values[i] if average else max(found, values[i])
-                if average:
-                    found /= length
+                found = _add_up(values) / length if average else _largest(values)
                 if strand == 0:
                     joined = found
                 else:

@@ -25,8 +25,9 @@ from seqcnn.modelfile import ModelSpec
 
 __all__ = ["WindowedBackend"]
 
-_NETWORKS = 32  # laid out together
-_CELLS = 1 << 18  # pooled scores held at a time by a thread
+_NETWORKS = 48  # laid out together
+_ROWS = 32  # sequences that a thread scores together: tables are fetched once for all of them
+_CELLS = 1 << 22  # pooled scores held at a time by a thread, where sequences are long
 _PASS = 1 << 9
 _SCANNED = 1 << 11
 _MUTATED = 256  # positions of a sequence that a thread mutates together
@@ -121,7 +122,7 @@ class WindowedBackend:
         self, codes: Codes, out: Logits, bank: WindowBank, *, last: bool
     ) -> Callable[[], int]:
         cells = bank.tables.shape[0] * bank.tables.shape[3] * codes.shape[1]
-        rows = max(1, _CELLS // max(1, cells))
+        rows = max(1, min(_ROWS, _CELLS // max(1, cells)))
 
         def work() -> int:
             found = np.empty((len(codes), 1, len(bank.counts)))
