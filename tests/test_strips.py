@@ -27,9 +27,18 @@ from seqcnn.architectures.layers import (
 from seqcnn.architectures.networks import build_network
 from seqcnn.architectures.stacked import StackedNetwork
 from seqcnn.dna import UNKNOWN, one_hot
-from seqcnn.engine import advancing, settling, settling_loops, short_convolutions, shortcuts, strips
+from seqcnn.engine import (
+    advancing,
+    products,
+    settling,
+    settling_loops,
+    short_convolutions,
+    shortcuts,
+    strips,
+)
 from seqcnn.engine.parts import split_evenly
 from seqcnn.engine.short_convolutions import choose_inputs, count_products, make_short_convolution
+from seqcnn.engine.steps import Step
 from seqcnn.engine.strips import Strips
 
 CLOSE = 1e-5
@@ -182,38 +191,32 @@ def assert_same(found, expected):
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13)
 
 
-def set_paths(long):
-    """Let stretches from a width on go one by one, and others through shortcuts if long is short.
-
-    Both are for many channels: here, few must do.
-    """
+def set_shortcuts(*, taken):
+    """Let all steps go through shortcuts, or none; the shortcuts are for many channels."""
     patches = contextlib.ExitStack()
-    if long == 1:
-        patches.enter_context(mock.patch.object(advancing, "FEWEST_COLUMNS", 1))
-    few = 1 if long == 1 else 10**6
+    few = 1 if taken else 10**6
     patches.enter_context(mock.patch.object(shortcuts, "FEWEST_COLUMNS", few))
-    patches.enter_context(mock.patch.object(advancing, "_LONG", long))
     patches.enter_context(mock.patch.object(short_convolutions, "_TRANSFORM", 0))
     return patches
 
 
-@pytest.mark.parametrize("long", [1, 10**6])
+@pytest.mark.parametrize("taken", [True, False])
 @given(configs(), st.integers(0, 40), st.integers(0, 2**16))
 @settings(max_examples=20)
-def test_mutants_are_those_of_plain_passes(long, config, more, seed) -> None:
+def test_mutants_are_those_of_plain_passes(taken, config, more, seed) -> None:
     length = config.shortest + more
     network, rng = make_network(config, length, seed=seed), np.random.default_rng(seed)
     codes = draw_codes(rng, 2, length)
-    with set_paths(long):
+    with set_shortcuts(taken=taken):
         found = make_strips(network).mutants(codes)
     assert found.shape == (2, length, 4, 2)
     assert close_to(found, plain_mutants(network, codes))
 
 
-@pytest.mark.parametrize("long", [1, 10**6])
+@pytest.mark.parametrize("taken", [True, False])
 @given(configs(), st.integers(0, 60), st.integers(0, 2**16))
 @settings(max_examples=20)
-def test_alternatives_are_those_of_plain_passes(long, config, more, seed) -> None:
+def test_alternatives_are_those_of_plain_passes(taken, config, more, seed) -> None:
     length = config.shortest + more
     network, rng = make_network(config, length, seed=seed), np.random.default_rng(seed)
     ref = draw_codes(rng, 6, length)
@@ -224,7 +227,7 @@ def test_alternatives_are_those_of_plain_passes(long, config, more, seed) -> Non
     alt[2, start : start + width] = rng.integers(0, 5, len(alt[2, start : start + width]))
     alt[3] = np.roll(ref[3], 1)  # an insertion
     alt[4] = draw_codes(rng, 1, length)
-    with set_paths(long):
+    with set_shortcuts(taken=taken):
         found = make_strips(network).alternatives(ref, alt)  # and the last pair is the same twice
     for logits, codes in zip(found, (ref, alt), strict=True):
         assert close_to(logits, plain_logits(network, codes))
@@ -263,9 +266,8 @@ def test_families_have_the_logits_of_plain_passes(name, values) -> None:
 
 
 @each_family
-@pytest.mark.parametrize(("cells", "long"), [(1, 20), (5000, 300)])
-def test_nothing_depends_on_how_the_work_is_cut(name, values, cells, long, monkeypatch) -> None:
-    monkeypatch.setattr(advancing, "_LONG", long)
+@pytest.mark.parametrize("cells", [1, 5000])
+def test_nothing_depends_on_how_the_work_is_cut(name, values, cells, monkeypatch) -> None:
     network, rng = make_family(name, values), np.random.default_rng(2)
     codes = draw_codes(rng, 2, 200)
     alt = codes.copy()
@@ -387,6 +389,40 @@ def test_shortcuts_do_what_products_with_every_tap_do(data, geometry, seed) -> N
     products = changed.strip.delta.flatten(0, 1) @ weights
     settle_by_gathers(products, None, changed, kept, geometry, expected)
     torch.testing.assert_close(found.delta, expected.delta, atol=1e-4, rtol=1e-5)
+
+
+@given(st.data(), geometries(), st.integers(0, 2**16))
+@settings(max_examples=30)
+def test_products_in_registers_are_those_with_every_tap(data, geometry, seed) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    width, kernel = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 6))
+    channels = data.draw(st.integers(1, 40))
+    changed, kept, found = draw_step(data, geometry, generator, width=width, channels=channels)
+    weights = torch.randn(kernel, channels, channels, generator=generator) / 8
+    step = Step(weights, None, geometry, (), (), ()).extend(1)
+    assert step.shortcut is None
+    advancing.advance(step, changed, kept, found)
+    expected = settling.Strip(found.start, torch.empty_like(found.delta))
+    products = changed.strip.delta.flatten(0, 1) @ weights
+    settle_by_gathers(products, None, changed, kept, geometry, expected)
+    torch.testing.assert_close(found.delta, expected.delta, atol=1e-4, rtol=1e-5)
+
+
+@given(st.integers(1, 20), st.integers(1, 70), st.integers(1, 3), st.integers(1, 3), st.randoms())
+@settings(max_examples=30)
+def test_sums_of_products_are_those_of_float64(count, inputs, vectors, apart, random) -> None:
+    rng = np.random.default_rng(random.randrange(2**16))
+    rows = rng.standard_normal(((count - 1) * apart + 1, inputs)).astype(np.float32)
+    weights = rng.standard_normal((inputs, vectors * products.LANES)).astype(np.float32)
+    before = rng.standard_normal((count, vectors * products.LANES)).astype(np.float32)
+    sums = before.copy()
+    products.add_products(rows, apart, weights, sums)
+    expected = before + rows[::apart].astype(np.float64) @ weights
+    np.testing.assert_allclose(sums, expected, atol=1e-4)
+    for row in range(count):  # the same to the last bit without the others
+        alone = before[row : row + 1].copy()
+        products.add_products(rows[row * apart : row * apart + 1], apart, weights, alone)
+        assert (alone[0] == sums[row]).all()
 
 
 @pytest.mark.parametrize("inputs", [2, 3, 4, 7, 12, 16])

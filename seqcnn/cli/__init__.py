@@ -3,7 +3,9 @@
 Nothing heavy is imported until a command has read its options.
 """
 
+import atexit
 import contextlib
+import gc
 import importlib
 import os
 import re
@@ -27,6 +29,11 @@ __all__ = ["main"]
 # rounds the same way however many cores a machine has.
 for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ[f"{_library}_NUM_THREADS"] = "1"
+
+# What is made at the start stays. To look for garbage among it, again and again and once more at
+# the end, would take a fifth of a short run.
+gc.set_threshold(50_000)
+atexit.register(gc.freeze)
 
 _INTERRUPTED = 130
 _COME_AGAIN = 75

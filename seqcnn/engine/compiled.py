@@ -1,5 +1,6 @@
 """Loops compiled to machine code: one decorator for all of them."""
 
+import contextlib
 import functools
 import hashlib
 import logging
@@ -9,6 +10,8 @@ from typing import Any, TypeVar, cast
 
 import numba
 from numba.core import event
+from numba.core.caching import FunctionCache
+from numba.core.runtime.nrt import rtsys
 
 __all__ = ["compile_kernel"]
 
@@ -24,13 +27,31 @@ def compile_kernel(function: Kernel) -> Kernel:
     can be written, each process compiles anew. No fast-math: sums are taken in the order in
     which they are written.
     """
-    try:
-        compiled = numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # numba found no place for its cache
-        compiled = numba.njit(nogil=True)(function)
-    else:
-        _tie_to_sources(compiled)
+    compiled: Any = numba.njit(nogil=True)(function)
+    with contextlib.suppress(RuntimeError):  # numba finds no place for its cache
+        compiled._cache = _Cache(function)
     return cast("Kernel", compiled)
+
+
+class _Cache(FunctionCache):
+    """numba's cache of machine code, which for these very sources is valid, and is sooner loaded.
+
+    numba looks at the file of the function alone, but functions of other files are built into
+    it: after an edit of one of those, old code would run. And before it loads anything it gets
+    ready to compile, which takes half a second.
+    """
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        super().__init__(function)  # type: ignore[no-untyped-call]
+        if hasattr(self._cache_file, "_source_stamp"):
+            self._cache_file._source_stamp = _digest_sources()
+
+    def load_overload(self, sig: object, target_context: Any) -> object:
+        """See numba."""
+        rtsys.initialize(target_context)  # what the code itself calls
+        cache: Any = super()
+        with self._guard_against_spurious_io_errors():
+            return cache._load_overload(sig, target_context)
 
 
 class _Notice(event.Listener):
@@ -49,17 +70,6 @@ class _Notice(event.Listener):
 
 
 event.register("numba:compile", _Notice())  # type: ignore[no-untyped-call]
-
-
-def _tie_to_sources(compiled: Any) -> None:
-    """Let kept machine code be valid for these very sources.
-
-    numba looks at the file of the function alone, but functions of other files are built into
-    it: after an edit of one of those, old code would run.
-    """
-    kept: Any = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
-    if hasattr(kept, "_source_stamp"):
-        kept._source_stamp = _digest_sources()
 
 
 @functools.cache

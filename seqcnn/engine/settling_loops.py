@@ -26,7 +26,6 @@ __all__ = [
     "rectify_by_loops",
     "settle_by_loops",
     "settle_scores",
-    "settle_sums",
     "sum_by_loops",
 ]
 
@@ -263,26 +262,6 @@ def _activate(scores: Floats, geometry: Geometry) -> None:
     elif geometry.activation == EXPONENTIAL:
         for i in range(len(scores)):
             scores[i] = np.exp(min(scores[i], ceiling))
-
-
-@compile_kernel
-def settle_sums(m: int, loops: Loops, geometry: Geometry, sums: Floats) -> None:
-    """Turn what is added to a mutant's scores into its changes, without pooling; see `sums[m]`."""
-    some, channels = 1 + _NEAR // sums.shape[2], sums.shape[2]
-    reference = loops.scores[loops.row[m]]
-    scores = np.empty((some, channels), dtype=np.float32)
-    for u in range(0, sums.shape[1], some):
-        part, first = sums[m, u : u + some], loops.outputs[m] + u
-        before = reference[first : first + len(part)]
-        _add_rows(before.reshape(-1), part.reshape(-1), scores.reshape(-1))
-        settle_scores(scores, 0, before, geometry, part)
-        add_held(loops, m, first, part)
-
-
-@compile_kernel
-def _add_rows(values: Floats, others: Floats, out: Floats) -> None:
-    for i in range(len(values)):
-        out[i] = values[i] + others[i]
 
 
 @compile_kernel

@@ -16,8 +16,9 @@ from seqcnn.architectures.convolutions import Convolution
 from seqcnn.architectures.layers import Layer
 from seqcnn.architectures.modules import Residual, norm_moments
 from seqcnn.architectures.stacked import StackedNetwork
+from seqcnn.engine.products import LANES
 from seqcnn.engine.settling import Kept, keep_scores
-from seqcnn.engine.settling_loops import EXPONENTIAL, MAX, MEAN, RELU, Geometry
+from seqcnn.engine.settling_loops import EXPONENTIAL, MAX, MEAN, RELU, Floats, Geometry
 from seqcnn.engine.shortcuts import Shortcut, find_shortcut
 
 __all__ = [
@@ -53,6 +54,8 @@ class Step:
         Positions before it that one changed base can touch.
     shortcut
         The convolution in fewer products, if that is faster.
+    columns
+        Else, on a CPU, the weights with columns of zeros up to a multiple of `LANES`.
     """
 
     weights: Tensor | None
@@ -63,6 +66,7 @@ class Step:
     layers: tuple[Layer, ...]
     reach: int = 1
     shortcut: Shortcut | None = None
+    columns: Floats | None = None
 
     def touch(self, width: int) -> int:
         """Give the most outputs that `width` inputs touch, wherever they are."""
@@ -75,7 +79,8 @@ class Step:
         if self.weights is None:
             return replace(self, reach=reach)
         shortcut = find_shortcut(self.weights, self.geometry, reach)
-        return replace(self, reach=reach, shortcut=shortcut)
+        columns = None if shortcut or self.weights.is_cuda else _fill_up(self.weights)
+        return replace(self, reach=reach, shortcut=shortcut, columns=columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +88,12 @@ class Block:
     """A residual block: what the body makes of the input is added to the input."""
 
     body: tuple["Step | Block", ...]
+
+
+def _fill_up(weights: Tensor) -> Floats:
+    missing = -weights.shape[2] % LANES
+    filled: Floats = nn.functional.pad(weights, (0, missing)).contiguous().numpy()
+    return filled
 
 
 class Bracket(enum.Enum):
