@@ -85,7 +85,7 @@ class Benchmark:
         ``s`` or ``h``: a second's rates in the table, or an hour's.
     prepare
         Makes the data in a folder, for a ``--quick`` run or not; gives what the sides are
-        made from.
+        made from, and maybe a ``note`` on them for the table.
     subject
         seqcnn.
     peers
@@ -195,6 +195,8 @@ def measure(benchmark: Benchmark, folder: Path, *, quick: bool) -> dict[str, Any
     sides: list[_Side] = []
     try:
         data = benchmark.prepare(folder, quick)
+        if "note" in data:
+            result["work"] += f", {data['note']}"
         subject, result["subject"] = _open(benchmark.subject, data, folder, quick=quick)
         opened = [_open(peer, data, folder, quick=quick) for peer in benchmark.peers]
         sides = [side for side, _ in (*opened, (subject, {})) if side]
