@@ -4,11 +4,12 @@ The scores of the reference are kept, layer by layer. A mutation is a change of 
 becomes a change of a few more outputs, and so on to the features and the logits. The products of
 a change of w inputs with a kernel of k are w * k, fewer than those of the (w + k - 1) * k that
 recomputing the outputs would take; with many channels, w + k - 1 and a few more do
-(`seqcnn.engine.short_convolutions`). They are one matrix product for many mutants.
+(`seqcnn.engine.short_convolutions`). On a CPU they are summed up in registers
+(`seqcnn.engine.products`), or are one matrix product for many mutants.
 
 Memory: the scores of at most `ROWS` references (2 MB each for the default alexnet at 1000 bp,
 2.6 MB for the default resnet); three arrays of `CELLS` numbers, or of three mutants' if these
-are more; and two of as many for products: 20 to 30 MB for each thread on a CPU. On CUDA 64 times
+are more; and two of 2**20 for products: 30 to 40 MB for each thread on a CPU. On CUDA 32 times
 as many mutants go together: 2 GB.
 
 References
@@ -36,7 +37,7 @@ from seqcnn.engine.strands import expand_one_hot
 
 __all__ = ["CELLS", "ROWS", "Strips"]
 
-CELLS = 2**20
+CELLS = 2**21
 """Numbers that the changes of a step may have at a time; a mutant may need more alone."""
 
 ROWS = 16
@@ -45,7 +46,7 @@ ROWS = 16
 Logits = NDArray[np.float64]
 
 _MUTANTS = 1536  # whose features are weighed together
-_MORE_ON_CUDA = 64  # times as many, and as many numbers at a time: launches cost more than memory
+_MORE_ON_CUDA = 32  # times as many, and as many numbers at a time: launches cost more than memory
 _WIDEST = 16  # bases of a substitution that is followed rather than computed whole
 
 
