@@ -1,5 +1,6 @@
 """Pictures of mutation maps say what the maps hold."""
 
+import itertools
 import re
 
 import numpy as np
@@ -98,3 +99,27 @@ def test_an_overview_shows_the_extremes() -> None:
     deltas = each.deltas()
     assert low < deltas.min()
     assert high > deltas.max()
+
+
+@pytest.mark.parametrize("starts", [(0, 40, 52, 90), (10, 30, 62, 96)])
+def test_names_of_motifs_do_not_reach_into_each_other(starts) -> None:
+    each = make_map(100)
+    others = ("motif_member2_detector12", "motif_member1_detector208")
+    hits = [
+        MotifHit(f"motif_member1_detector{start}", start, start + 4, "+-"[i % 2], 1e-5, 0.9, others)
+        for i, start in enumerate(starts)
+    ]
+    figure = draw_maps([each], title="x", hits={"map": hits})
+    canvas = figure.canvas
+    canvas.draw()
+    texts = [
+        t
+        for t in figure.axes[0].texts
+        if "detector" in t.get_text() or "\N{HORIZONTAL ELLIPSIS}" in t.get_text()
+    ]
+    boxes = sorted((text.get_window_extent() for text in texts), key=lambda box: box.x0)
+    assert len(boxes) == 4
+    assert boxes[0].x0 >= 0
+    assert boxes[-1].x1 <= figure.bbox.x1
+    for left, right in itertools.pairwise(boxes):
+        assert left.x1 <= right.x0

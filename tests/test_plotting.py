@@ -192,7 +192,7 @@ def test_logo_pair_shows_both_strands_and_what_is_known(motif):
     assert (first.y0, first.y1) == pytest.approx((mirrored.y0, mirrored.y1))
     assert first.x0 + mirrored.x1 == pytest.approx(13, abs=0.2)
     title = figure.get_suptitle()
-    assert title == f"MA0001 ABC · 50 sites · {motif.information:.1f} bits · importance 0.123"
+    assert title == f"MA0001 ABC\n50 sites · {motif.information:.1f} bits · importance 0.12"
 
 
 def test_logo_pair_of_rna_is_one_strand_and_an_unknown_importance_is_not_told(motif):

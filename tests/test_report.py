@@ -235,9 +235,9 @@ def test_only_the_first_motifs_are_drawn() -> None:
 
 
 def test_summary_says_what_was_trained_and_how_good_it_is() -> None:
-    summary = summarise(one_task(GOOD), COUNTS, {"arch": "motif"})
+    summary = summarise(one_task(GOOD), COUNTS, {}, families={"motif": 1})
     assert summary == (
-        "A network of the family “motif” was trained on 9,000 sequences (4,500 of them positive) "
+        "A model of the family “motif” was trained on 9,000 sequences (4,500 of them positive) "
         "to recognise GABPA, and tested on 1,000 sequences (500 of them positive) that it had "
         "not seen. On the test data its AUROC is 0.953 (95 % interval 0.941 to 0.965): given one "
         "positive and one negative sequence, it ranks the positive higher 95 times out of 100. "
@@ -247,7 +247,7 @@ def test_summary_says_what_was_trained_and_how_good_it_is() -> None:
 
 def test_summary_of_undefined_metrics_stops_before_them() -> None:
     summary = summarise(one_task(estimate(None)), {}, {})
-    assert summary == "A network was trained to recognise GABPA."
+    assert summary == "A model was trained to recognise GABPA."
 
 
 def test_good_results_need_no_warning() -> None:
@@ -323,3 +323,26 @@ def test_more_dropped_than_kept_is_told() -> None:
 )
 def test_estimates_are_spelled(values: Any, words: str) -> None:
     assert format_estimate(values) == words
+
+
+@pytest.mark.parametrize(
+    ("families", "words"),
+    [
+        ({"motif": 3}, "3 models of the family “motif”, which are averaged, were trained on"),
+        (
+            {"motif": 2, "gkm": 2},
+            "4 models, 2 of the family “motif” and 2 of the family “gkm”, which are averaged, were",
+        ),
+    ],
+)
+def test_summary_tells_what_a_model_is_made_of(families, words) -> None:
+    assert summarise(one_task(GOOD), COUNTS, {}, families=families).startswith(words)
+
+
+def test_a_member_that_was_solved_at_once_has_no_history() -> None:
+    steps = [{"step": i, "train_loss": 0.5, "validation_loss": 0.5, "member": 0} for i in range(3)]
+    solved = {"step": 1, "train_loss": 0.5, "validation_loss": 0.5, "member": 1}
+    report = Report("x", "c", one_task(GOOD), {}, history=[*steps, solved])
+    words = " ".join(Page(render_report(report)).words.split())
+    assert "Member 0: loss at each evaluation" in words
+    assert "Member 1" not in words

@@ -92,7 +92,8 @@ def command(**options: Any) -> None:
     motifs = _read_motifs(options)
     engine = open_engine(options)
     tasks = [engine.spec.tasks[i] for i in choose_tasks(engine.spec, options)]
-    motifs = motifs if options["motifs"] else list(engine.model.motifs)
+    if not options["motifs"]:
+        motifs = [motif for motif in engine.model.motifs if not motif.duplicate_of]
     with contextlib.ExitStack() as stack:
         genome = _open_genome(options, stack)
         folder = stack.enter_context(whole_directory(output))

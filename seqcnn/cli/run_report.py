@@ -1,5 +1,6 @@
 """From a finished training or evaluation to what its report tells."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -43,10 +44,18 @@ def build_report(run: "Run", metrics: Mapping[str, Any]) -> Report:
         pictures=run.pictures,
         provenance=provenance,
         config={**run.options, **model.spec.to_json()},
+        families=_count_families(model),
         **_judged(
             model, test, run.experiment.predictions.logits, run.experiment.examination, metrics
         ),
     )
+
+
+def _count_families(model: "TrainedModel") -> dict[str, int]:
+    families: Counter[str] = Counter()
+    for part in model.parts or (model,):
+        families[part.spec.architecture] += len(part.members)
+    return dict(families)
 
 
 def build_evaluation_report(

@@ -9,7 +9,7 @@ a VCF, from 1. What a variant changes is framed, and motifs that were found stan
 
 import math
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -45,6 +45,8 @@ _MOST_TICKS = 10
 _INVISIBLE = 1 / 150
 _NO_EFFECT = 1e-12
 _LETTER = 0.088  # inches of a letter of a title
+_NAME_LETTER = 0.062  # of a letter of a motif's name
+_FEWEST_LETTERS = 8
 
 _WORDS: dict[Gate, str] = {
     "none": "change of the logit",
@@ -113,7 +115,7 @@ def plot_mutation_map(
     top = scale.up / span + _GAP
     _frame_variant(axes, mutation_map, floor, top - _GAP / 2)
     if hits is not None:
-        _draw_hits(axes, hits, top)
+        _draw_hits(axes, hits, top, columns=max(columns, len(mutation_map)))
         top += _BRACKET + _LABEL
     axes.set_xlim(0.5, max(columns, len(mutation_map)) + 0.5)
     axes.set_ylim(floor - 4 * _CELL, top)
@@ -151,15 +153,36 @@ def _draw_cells(
     axes.add_artist(frame)
 
 
-def _draw_hits(axes: Axes, hits: Sequence[MotifHit], height: float) -> None:
-    for hit in hits:
+def _draw_hits(axes: Axes, hits: Sequence[MotifHit], height: float, *, columns: int) -> None:
+    figure = axes.get_figure(root=True)
+    assert figure
+    letter = columns * _NAME_LETTER / (axes.get_position().width * figure.get_figwidth())
+    for hit, text, middle in _label_hits(hits, letter, columns):
         axes.plot((hit.start + 0.6, hit.end + 0.4), (height, height), color="0.2", linewidth=1.5)
-        arrow = "\N{RIGHTWARDS ARROW}" if hit.strand == "+" else "\N{LEFTWARDS ARROW}"
-        names = ", ".join((hit.name, *hit.others))
-        text = f"{names} {arrow}" if hit.strand == "+" else f"{arrow} {names}"
-        middle = (hit.start + hit.end + 1) / 2
         place = (middle, height + _GAP / 2)
         axes.text(*place, text, ha="center", va="bottom", fontsize=7, parse_math=False)
+
+
+def _label_hits(
+    hits: Sequence[MotifHit], letter: float, columns: int
+) -> Iterator[tuple[MotifHit, str, float]]:
+    """Give what stands over each hit, and where, so that no label reaches into the next.
+
+    As many of the names as there is room for; of a first name that is too long, its end.
+    """
+    middles = [(hit.start + hit.end + 1) / 2 for hit in hits]
+    for number, (hit, middle) in enumerate(zip(hits, middles, strict=True)):
+        near = [abs(middle - other) for other in middles[:number] + middles[number + 1 :]]
+        edge = 2 * min(middle, columns + 1 - middle)
+        room = max(_FEWEST_LETTERS, int(min([*near, edge]) / letter))
+        arrow = "\N{RIGHTWARDS ARROW}" if hit.strand == "+" else "\N{LEFTWARDS ARROW}"
+        names = [hit.name, *hit.others]
+        while len(names) > 1 and len(", ".join(names)) + 2 > room:
+            names.pop()
+        text = ", ".join(names)
+        if len(text) + 2 > room:
+            text = "\N{HORIZONTAL ELLIPSIS}" + text[len(text) + 3 - room :]
+        yield hit, f"{text} {arrow}" if hit.strand == "+" else f"{arrow} {text}", middle
 
 
 def _frame_variant(axes: Axes, mutation_map: MutationMap, floor: float, top: float) -> None:

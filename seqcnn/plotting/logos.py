@@ -149,11 +149,10 @@ def plot_logo_pair(
 
 
 def _logo_title(motif: Motif) -> str:
-    parts = [f"{motif.name} {motif.alternate}".strip(), f"{motif.sites:,} sites"]
-    parts.append(f"{motif.information:.1f} bits")
+    facts = [f"{motif.sites:,} sites", f"{motif.information:.1f} bits"]
     if not math.isnan(motif.importance):
-        parts.append(f"importance {motif.importance:.3g}")
-    return " · ".join(parts)
+        facts.append(f"importance {motif.importance:.2g}")
+    return f"{motif.name} {motif.alternate}".strip() + "\n" + " · ".join(facts)
 
 
 def plot_alignment(

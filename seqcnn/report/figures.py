@@ -66,6 +66,8 @@ def draw_histories(rows: Sequence[Mapping[str, object]]) -> list[Picture]:
     several = len({row.get("member", 0) for row in rows}) > 1
     for member, own in groupby(rows, key=lambda row: row.get("member", 0)):
         steps = list(own)
+        if len(steps) < 2:  # a solver, which goes to its end at once
+            continue
         figure = create_figure(width=5.4, height=3.6)
         plot_history(figure.add_subplot(), steps)
         caption = "Loss at each evaluation"

@@ -77,6 +77,8 @@ class Report:
         Options of the run.
     alphabet
         ``dna`` or ``rna``.
+    families
+        How many members of each family the model has.
     trained
         Whether the page is of a training; else it is of an evaluation.
     """
@@ -96,6 +98,7 @@ class Report:
     provenance: Mapping[str, object] = field(default_factory=dict)
     config: Mapping[str, object] = field(default_factory=dict)
     alphabet: str = "dna"
+    families: Mapping[str, int] = field(default_factory=dict)
     trained: bool = True
 
 
@@ -106,7 +109,13 @@ def render_report(report: Report) -> str:
     return render_template(
         "report.html",
         report=report,
-        summary=summarise(metrics, report.counts, report.config, trained=report.trained),
+        summary=summarise(
+            metrics,
+            report.counts,
+            report.config,
+            families=report.families,
+            trained=report.trained,
+        ),
         warnings=warn(metrics, report.counts),
         chief=chief_table(metrics),
         details=detail_tables(metrics),

@@ -69,11 +69,19 @@ def format_estimate(estimate: Mapping[str, float | None] | None) -> str:
 
 
 def summarise(
-    metrics: Metrics, counts: Counts, config: Mapping[str, object], *, trained: bool = True
+    metrics: Metrics,
+    counts: Counts,
+    config: Mapping[str, object],
+    *,
+    families: Mapping[str, int] | None = None,
+    trained: bool = True,
 ) -> str:
-    """Tell in one paragraph what was trained on what, how good it is, and beside what."""
+    """Tell in one paragraph what was trained on what, how good it is, and beside what.
+
+    `families` says how many members of each the model has.
+    """
     if trained:
-        sentences = [_tell_training(metrics["test"], counts, config)]
+        sentences = [_tell_training(metrics["test"], counts, families or {})]
     else:
         sentences = [f"A trained model was measured on {_tell_side(counts.get('test', {}))}."]
     if (accuracy := metrics.get("classes", {}).get("accuracy")) is not None:
@@ -142,14 +150,24 @@ def _chief_values(side: Metrics) -> list[float]:
     return [estimate["value"] for estimate in _chief(side).values() if estimate]
 
 
-def _tell_training(tasks: Metrics, counts: Counts, config: Mapping[str, object]) -> str:
-    arch = f" of the family “{config['arch']}”" if "arch" in config else ""
+def _tell_training(tasks: Metrics, counts: Counts, families: Mapping[str, int]) -> str:
     goal = "predict" if primary_metric(tasks) == "pearson" else "recognise"
     named = next(iter(tasks)) if len(tasks) == 1 else f"{len(tasks)} tasks"
     held_out = _tell_side(counts.get("test", {}))
     data = f" on {_tell_side(counts['train'])}" if counts.get("train") else ""
     ending = f", and tested on {held_out} that it had not seen" if held_out else ""
-    return f"A network{arch} was trained{data} to {goal} {named}{ending}."
+    return f"{_tell_members(families)} trained{data} to {goal} {named}{ending}."
+
+
+def _tell_members(families: Mapping[str, int]) -> str:
+    total = sum(families.values())
+    if total < 2:
+        return f"A model{''.join(f' of the family “{name}”' for name in families)} was"
+    if len(families) == 1:
+        return f"{total} models of the family “{next(iter(families))}”, which are averaged, were"
+    each = [f"{number} of the family “{name}”" for name, number in families.items()]
+    listed = f"{', '.join(each[:-1])} and {each[-1]}"
+    return f"{total} models, {listed}, which are averaged, were"
 
 
 def _tell_side(side: Mapping[str, int]) -> str:
