@@ -82,8 +82,8 @@ def write_predictions(
 
     Bases have a column ``position`` that counts from 1 along the sequence as it was scored.
     """
+    from seqcnn.cli.digits import format_many
     from seqcnn.modelfile import probabilities
-    from seqcnn.spelling import format_numbers
 
     located = sequences.intervals is not None
     columns = ["name", *(["contig", "start", "end", "strand"] if located else []), "task"]
@@ -105,10 +105,9 @@ def write_predictions(
         places = [_spell_place(sequences, i) for i in range(start, stop)]
         leads = [f"{place}\t{task}" for place in places for task in tasks]
         cells = (
-            format_numbers(part[start:stop], form)
-            for part, form in zip(numbers, forms, strict=True)
+            format_many(part[start:stop], form) for part, form in zip(numbers, forms, strict=True)
         )
-        handle.writelines(f"{row}\n" for row in map("\t".join, zip(leads, *cells, strict=True)))
+        handle.write("\n".join(map("\t".join, zip(leads, *cells, strict=True))) + "\n")
 
 
 _DIGITS = "%.6g"
