@@ -79,6 +79,7 @@ def judge_members(folder: Path, test: Path) -> dict[str, float]:
             logits.predict(held.sequences.codes).logits,
             task_names=model.spec.tasks,
             kind="binary",
+            seed=0,
         )
         values.append(next(iter(told.values()))["auroc"]["value"])
     return {
