@@ -346,3 +346,9 @@ def test_a_member_that_was_solved_at_once_has_no_history() -> None:
     words = " ".join(Page(render_report(report)).words.split())
     assert "Member 0: loss at each evaluation" in words
     assert "Member 1" not in words
+
+
+@pytest.mark.parametrize(("value", "times"), [(0.953, 95), (0.9957, 99), (1.0, 100)])
+def test_not_quite_always_is_99_times_out_of_100(value, times) -> None:
+    summary = summarise(one_task(estimate(value, value, value)), {}, {})
+    assert f"ranks the positive higher {times} times out of 100" in summary

@@ -150,6 +150,11 @@ def _chief_values(side: Metrics) -> list[float]:
     return [estimate["value"] for estimate in _chief(side).values() if estimate]
 
 
+def _times(share: float) -> int:
+    """Give a share as times out of 100: never and always are kept for what they mean."""
+    return round(100 * share) if share in (0, 1) else min(max(round(100 * share), 1), 99)
+
+
 def _tell_training(tasks: Metrics, counts: Counts, families: Mapping[str, int]) -> str:
     goal = "predict" if primary_metric(tasks) == "pearson" else "recognise"
     named = next(iter(tasks)) if len(tasks) == 1 else f"{len(tasks)} tasks"
@@ -184,7 +189,7 @@ def _tell_one(metrics: Metrics, known: tuple[str, Any], *, unit: str) -> list[st
     interval = "" if low is None else f" (95 % interval {low:.3f} to {high:.3f})"
     meaning = (
         f": given one positive and one negative {unit}, it ranks the positive higher "
-        f"{100 * estimate['value']:.0f} times out of 100"
+        f"{_times(estimate['value'])} times out of 100"
         if chief == "auroc"
         else ""
     )
