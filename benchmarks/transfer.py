@@ -37,7 +37,7 @@ RESULT = Path(__file__).parent / "results" / "transfer.json"
 _SHARED = 24
 _COMPLEMENT = str.maketrans("ACGT", "TGCA")
 _PEAKS = 200
-_MOST = 2000
+_MOST = 10_000
 """Peaks of each other factor."""
 
 
