@@ -172,7 +172,7 @@ def where_highest(predictions: Path, test: Sites) -> Iterator[bool]:
     logits: dict[str, list[float]] = defaultdict(list)
     with gzip.open(predictions, "rt", encoding="utf-8") as lines:
         for row in csv.DictReader(lines, delimiter="\t"):
-            logits[row.get("contig") or row["name"]].append(float(row["logit"]))
+            logits[row["contig"]].append(float(row["logit"]))
     for number, site in enumerate(test.sites):
         if site:
             yield site[0] <= int(np.argmax(logits[f"test{number}"])) < site[1]

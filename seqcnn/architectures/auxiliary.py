@@ -1,9 +1,6 @@
 """A second output from the middle of a network, which helps training and is then left out."""
 
-import torch
 from torch import Tensor, nn
-
-from seqcnn.architectures.blocks import make_linear
 
 __all__ = ["AUXILIARY", "AuxiliaryHead"]
 
@@ -14,16 +11,19 @@ AUXILIARY = "auxiliary"
 class AuxiliaryHead(nn.Module):
     """Weighs the means over positions of what a layer gives; in training alone.
 
+    Attributes
+    ----------
+    weight
+        What its loss counts.
+
     References
     ----------
     Szegedy et al. 2015, doi:10.1109/CVPR.2015.7298594
     """
 
-    def __init__(
-        self, layer: nn.Module, channels: int, tasks: int, generator: torch.Generator
-    ) -> None:
+    def __init__(self, layer: nn.Module, output: nn.Linear, weight: float) -> None:
         super().__init__()
-        self.output = make_linear(channels, tasks, generator)
+        self.output, self.weight = output, weight
         self._heard: list[Tensor] = []
         layer.register_forward_hook(self._hear)
 

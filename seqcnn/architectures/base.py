@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seqcnn.architectures.auxiliary import AuxiliaryHead
 from seqcnn.architectures.blocks import correlate
 
 __all__ = ["SequenceNetwork"]
@@ -51,6 +52,10 @@ class SequenceNetwork(nn.Module, ABC):
     @abstractmethod
     def pool(self, scores: Tensor) -> Tensor:
         """Sum detector scores (n, detectors, positions) up in features (n, features)."""
+
+    def attach_auxiliary(self, generator: torch.Generator) -> AuxiliaryHead | None:  # noqa: ARG002
+        """Add the second output that the config asks for in training: here none."""
+        return None
 
     def features_of(self, detector: int) -> list[int]:  # noqa: ARG002
         """Say which columns of the features come from one detector alone: here none."""

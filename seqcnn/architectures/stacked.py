@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from seqcnn.architectures.auxiliary import AuxiliaryHead
 from seqcnn.architectures.base import SequenceNetwork
+from seqcnn.architectures.blocks import make_linear
 from seqcnn.architectures.configs import StackedConfig
 from seqcnn.architectures.convolutions import Convolution, initialise
 from seqcnn.architectures.layers import shortest_input, trace_layers
@@ -67,9 +68,10 @@ class StackedNetwork(SequenceNetwork):
         """Add the second output that the config asks for in training, if it does."""
         if not self.config.auxiliary_output:
             return None
-        place, _ = self.config.auxiliary_output
+        place, weight = self.config.auxiliary_output
         channels, tasks = self.layers[place].channels, self.head_layers[-1].channels
-        self.auxiliary = AuxiliaryHead(self.trunk[place], channels, tasks, generator)
+        output = make_linear(channels, tasks, generator)
+        self.auxiliary = AuxiliaryHead(self.trunk[place], output, weight)
         return self.auxiliary
 
     @property

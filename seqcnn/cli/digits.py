@@ -82,14 +82,9 @@ def _spell_short(size: float, out: Bytes, at: int) -> int:
     if digits == point:
         _put(number, digits, out, at)
         return at + digits
-    if point > 0:
-        tail = digits - point
-        whole, number = divmod(number, 10**tail)
-        _put(whole, point, out, at)
-    else:
-        tail = digits - point
-        _put(0, 1, out, at)
-        point = 1
+    tail, point = digits - point, max(point, 1)
+    whole, number = divmod(number, 10**tail)
+    _put(whole, point, out, at)
     out[at + point] = _POINT
     _put(number, tail, out, at + point + 1)
     return at + point + 1 + tail

@@ -9,10 +9,10 @@ import click
 
 from seqcnn import __version__
 from seqcnn.cli.command import Command
-from seqcnn.cli.options import INPUT, common_options
+from seqcnn.cli.options import INPUT, check_file_or_stdout, common_options
 from seqcnn.cli.provenance import canonical_command
 from seqcnn.cli.scored import batches, is_table, table_lines
-from seqcnn.cli.vcf_output import check_vcf_output, no_version_option, vcf_output_options
+from seqcnn.cli.vcf_output import no_version_option, vcf_output_options
 from seqcnn.errors import ConfigError
 
 __all__ = ["command"]
@@ -38,7 +38,7 @@ def command(**options: Any) -> None:
     """
     from seqcnn.files import standard_input_file
 
-    check_vcf_output(options["output"], force=options["force"], inputs=[options["scored"]])
+    check_file_or_stdout(options["output"], force=options["force"], inputs=[options["scored"]])
     with standard_input_file(options["scored"]) as path:
         amend = _amend_table if is_table(path) else _amend_variants
         amend(path, options)

@@ -6,9 +6,9 @@ from typing import Any
 import click
 
 from seqcnn.cli.command import Command
-from seqcnn.cli.options import INPUT, common_options
+from seqcnn.cli.options import INPUT, check_file_or_stdout, common_options
 from seqcnn.cli.scored import batches, is_table, table_lines
-from seqcnn.cli.vcf_output import check_vcf_output, vcf_output_options, write_index_option
+from seqcnn.cli.vcf_output import vcf_output_options, write_index_option
 from seqcnn.errors import ConfigError, InputError
 
 __all__ = ["command"]
@@ -33,7 +33,7 @@ def command(**options: Any) -> None:
     The result has the very bytes that one run of the whole writes. VCF and BCF shards may come in
     any order, and a missing one is an error; tables stand in the order given.
     """
-    check_vcf_output(options["output"], force=options["force"], inputs=options["shards"])
+    check_file_or_stdout(options["output"], force=options["force"], inputs=options["shards"])
     tables = [is_table(path) for path in options["shards"]]
     if any(tables) != all(tables):
         odd = options["shards"][tables.index(not tables[0])]

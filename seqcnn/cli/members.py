@@ -238,8 +238,6 @@ def make_families(
 
 def mixture_spec(families: "list[Family]") -> "ModelSpec":
     """Say what a mixture takes and gives: what its parts do."""
-    from dataclasses import replace
-
     from seqcnn.architectures import configure
 
     first = families[0].spec

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,7 +14,7 @@ from seqcnn.errors import ConfigError
 if TYPE_CHECKING:
     from seqcnn.cli.option_file import Given
 
-__all__ = ["INPUT", "OUTPUT", "common_options", "read_shard"]
+__all__ = ["INPUT", "OUTPUT", "check_file_or_stdout", "common_options", "read_shard"]
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -106,3 +106,11 @@ def read_shard(
     if not match or not 1 <= int(match[1]) <= int(match[2]):
         raise click.BadParameter("expected I/N with 1 <= I <= N, such as 3/8", ctx, parameter)
     return int(match[1]), int(match[2])
+
+
+def check_file_or_stdout(output: Path, *, force: bool, inputs: Iterable[Path]) -> None:
+    """Refuse an output that is there already, or is read; ``-``, standard output, never is."""
+    from seqcnn.files import check_output
+
+    if str(output) != "-":
+        check_output(output, force=force, inputs=inputs)

@@ -8,7 +8,7 @@ import click
 
 from seqcnn.cli.command import Command
 from seqcnn.cli.models import check_trained, make_engine, model_option
-from seqcnn.cli.options import INPUT, OUTPUT, common_options
+from seqcnn.cli.options import INPUT, OUTPUT, check_file_or_stdout, common_options
 from seqcnn.cli.progress import show_progress
 from seqcnn.errors import ConfigError
 
@@ -61,12 +61,10 @@ def command(**options: Any) -> None:
     import-deepbind score them as long as they are.
     """
     from seqcnn.cli.tables import open_table, write_predictions
-    from seqcnn.files import check_output
 
     output, given = options["output"], options["sequences"]
-    if str(output) != "-":
-        inputs = [path for path in (options["model"], given, options["fasta"]) if path]
-        check_output(output, force=options["force"], inputs=inputs)
+    inputs = [path for path in (options["model"], given, options["fasta"]) if path]
+    check_file_or_stdout(output, force=options["force"], inputs=inputs)
     engine = make_engine(_read_model(options), options)
     sequences, predictions = _score(engine, options)
     with open_table(output) as handle:

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from seqcnn.cli.command import Command
-from seqcnn.cli.options import INPUT, common_options
-from seqcnn.cli.vcf_output import check_vcf_output, vcf_output_options
+from seqcnn.cli.options import INPUT, check_file_or_stdout, common_options
+from seqcnn.cli.vcf_output import vcf_output_options
 
 __all__ = ["command"]
 
@@ -43,7 +43,7 @@ def command(**options: Any) -> None:
     from seqcnn.scoring import largest_effect
     from seqcnn.variants import VcfReader, open_vcf, output_kind
 
-    check_vcf_output(options["output"], force=options["force"], inputs=[options["scored"]])
+    check_file_or_stdout(options["output"], force=options["force"], inputs=[options["scored"]])
     kind = output_kind(options["output"], asked=options["output_type"])
     with VcfReader(options["scored"]) as reader:
         find = largest_effect(reader.header.lines, reader.name)

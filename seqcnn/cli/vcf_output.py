@@ -1,7 +1,6 @@
 """Where a VCF or BCF goes, for the commands that write one."""
 
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
@@ -9,7 +8,7 @@ import click
 from seqcnn.cli.command import add_options
 from seqcnn.cli.options import OUTPUT
 
-__all__ = ["check_vcf_output", "no_version_option", "vcf_output_options", "write_index_option"]
+__all__ = ["no_version_option", "vcf_output_options", "write_index_option"]
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -41,11 +40,3 @@ def vcf_output_options(command: Decorated) -> Decorated:
         ),
     ]
     return add_options(command, options, "Options")
-
-
-def check_vcf_output(output: Path, *, force: bool, inputs: Iterable[Path]) -> None:
-    """Refuse an output that is there already, or is read; standard output never is."""
-    from seqcnn.files import check_output
-
-    if str(output) != "-":
-        check_output(output, force=force, inputs=inputs)

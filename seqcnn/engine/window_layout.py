@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcnn.architectures.pooled import PooledForm
+from seqcnn.engine.compiled import compile_kernel
 from seqcnn.engine.detectors import fix_point, tabulate
 
-__all__ = ["LANES", "ROWS", "WindowBank", "lay_out_bank"]
+__all__ = ["LANES", "ROWS", "WindowBank", "lay_out_bank", "make_room"]
 
 LANES = 64
 """Detectors of a block: loops of a known length run faster."""
@@ -128,11 +129,20 @@ def lay_out_bank(forms: Sequence[PooledForm], *, both: bool, unknown: float) -> 
     )
 
 
+@compile_kernel
+def make_room(rows: int) -> Integers:
+    """Make an array (rows, lanes) that begins where a line of the cache does.
+
+    Loads that cross one take twice.
+    """
+    room = np.empty(rows * LANES + _LINE, dtype=np.int32)
+    first = -(room.ctypes.data // 4) % _LINE
+    return room[first : first + rows * LANES].reshape(rows, LANES)
+
+
 def _align(values: Integers) -> Integers:
-    """Copy integers to where a line of the cache begins: loads that cross one take twice."""
-    room = np.empty(values.size + _LINE, dtype=np.int32)
-    first = -(room.ctypes.data // room.itemsize) % _LINE
-    aligned = room[first : first + values.size].reshape(values.shape)
+    """Copy integers, of whole rows of lanes, to such room."""
+    aligned = make_room(values.size // LANES).reshape(values.shape)
     aligned[:] = values
     return aligned
 

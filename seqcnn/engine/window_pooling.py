@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from seqcnn.engine.compiled import compile_kernel
 from seqcnn.engine.kernels import LOWEST, Integers, Sums, number_kmers
-from seqcnn.engine.window_layout import LANES, WindowBank
-from seqcnn.engine.window_sliding import make_room, slide_maxima, slide_sums
+from seqcnn.engine.window_layout import LANES, WindowBank, make_room
+from seqcnn.engine.window_sliding import slide_maxima, slide_sums
 
 __all__ = ["pool_windows"]
 

@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from seqcnn.engine.compiled import compile_kernel
 from seqcnn.engine.kernels import LOWEST, Integers, Sums
-from seqcnn.engine.window_layout import LANES, ROWS, WindowBank
+from seqcnn.engine.window_layout import LANES, ROWS, WindowBank, make_room
 
-__all__ = ["make_room", "slide_maxima", "slide_sums"]
+__all__ = ["slide_maxima", "slide_sums"]
 
 _BEFORE = np.int32(-(2**29))  # what no detector has given yet; see `slide_maxima`
 _ROOM = 212  # rows of a state: a detector has at most 200 columns
-_LINE = 16  # integers
 # Unsigned places: one that might be negative would keep a loop from going many at a time.
 _ROW, _ROW2, _ROW3, _ROW4, _ROW5, _ROW6, _ROW7 = (np.uintp(n * LANES) for n in range(1, 8))
 _ROW8, _ROW9, _ROW10, _ROW11 = (np.uintp(n * LANES) for n in range(8, 12))
@@ -25,14 +24,6 @@ _FOUND, _FOUND1, _FOUND2, _FOUND3 = (np.uintp((_ROOM + 4 + n) * LANES) for n in 
 _KEPT, _KEPT1, _KEPT2, _KEPT3 = (np.uintp((_ROOM + 4 + n - ROWS) * LANES) for n in range(4))
 
 Letters = tuple[np.uintp, np.uintp, np.uintp, np.uintp]
-
-
-@compile_kernel
-def make_room(rows: int) -> Integers:
-    """Make an array (rows, lanes) that begins where a line of the cache does."""
-    room = np.empty(rows * LANES + _LINE, dtype=np.int32)
-    first = -(room.ctypes.data // 4) % _LINE
-    return room[first : first + rows * LANES].reshape(rows, LANES)
 
 
 @compile_kernel

@@ -74,21 +74,21 @@ class Gallery:
 
 def render_gallery(gallery: Gallery) -> str:
     """Write a page of motifs that needs nothing beside it."""
+    things = _name_things(gallery)
     return render_template(
         "gallery.html",
         gallery=gallery,
-        summary=_summarise(gallery),
-        things=_name_things(gallery),
+        summary=_summarise(gallery, things),
+        things=things,
         cards=[(number, *_describe(gallery, card)) for number, card in enumerate(gallery.cards, 1)],
         rows=_rows(gallery),
     )
 
 
-def _summarise(gallery: Gallery) -> list[str]:
+def _summarise(gallery: Gallery, things: str) -> list[str]:
     kept = [motif for motif in gallery.motifs if not motif.duplicate_of]
     silent = sum(number == 0 for number in gallery.unused.values())
     total = len(gallery.motifs) + len(gallery.unused)
-    things = _name_things(gallery)
     words = [
         f"{total:,} {things}: {len(kept):,} different motifs, {len(gallery.motifs) - len(kept):,} "
         f"duplicates of these, {len(gallery.unused) - silent:,} with fewer than ten sites, "

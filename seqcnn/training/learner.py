@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from seqcnn.architectures.auxiliary import AUXILIARY
 from seqcnn.architectures.base import SequenceNetwork
 from seqcnn.architectures.networks import build_network, seed_dropout
-from seqcnn.architectures.stacked import StackedNetwork
 from seqcnn.dna import Codes
 from seqcnn.engine.strands import (
     expand_one_hot,
@@ -124,10 +123,8 @@ class NetworkLearner:
         self.dropout_seed = seeded.dropout_seed
         self.draws = torch.Generator(device).manual_seed(self.dropout_seed)
         self.network = seeded.network
-        self.auxiliary = None
-        if isinstance(self.network, StackedNetwork):
-            own = torch.Generator().manual_seed(self.dropout_seed)
-            self.auxiliary = self.network.attach_auxiliary(own)
+        own = torch.Generator().manual_seed(self.dropout_seed)
+        self.auxiliary = self.network.attach_auxiliary(own)
         self.network.to(device)
         seed_dropout(self.network, self.draws)
         start = seeded.job.start
@@ -174,12 +171,11 @@ class NetworkLearner:
 
     def _auxiliary_loss(self, targets: Tensor) -> Tensor | float:
         """Weigh the loss of the second output, on the strands that were looked at."""
-        output = self.spec.config.auxiliary_output
-        if not self.auxiliary or not output:
+        if self.auxiliary is None:
             return 0.0
         sides = self.auxiliary.take()
         losses = [sum_losses(side.float(), targets, self.spec.loss)[0] for side in sides]
-        return output[1] * torch.stack(losses).mean()
+        return self.auxiliary.weight * torch.stack(losses).mean()
 
     def _rounding(self) -> torch.autocast:
         """Let a GPU multiply as `TrainingConfig.precision` says."""
