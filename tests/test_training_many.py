@@ -43,7 +43,12 @@ def run(jobs, *, threads=1, **rest):
 @pytest.mark.parametrize("batches", [None, 5])
 @pytest.mark.parametrize(
     ("architecture", "values"),
-    [("motif", {}), ("deepbind", {"pooling": "max_mean", "hidden": 3}), ("deepbind", {})],
+    [
+        ("motif", {}),
+        ("motif", {"hidden": 3}),
+        ("deepbind", {"pooling": "max_mean", "hidden": 3}),
+        ("deepbind", {}),
+    ],
 )
 def test_each_is_what_it_is_alone(architecture, values, batches) -> None:
     jobs = make_jobs(architecture, batches=batches, **values)

@@ -25,7 +25,7 @@ CONFIG = TrainingConfig(
 )
 RESNET = {"channels": 4, "width": 5, "blocks": 2}
 NETWORKS = [
-    ("motif", {"dropout": 0.5}, {}),
+    ("motif", {"dropout": 0.5, "hidden": 3}, {}),
     ("deepbind", {"dropout": 0.5, "hidden": 3}, {"optimiser": "nesterov", "patience": 99}),
     ("resnet", RESNET, {"patience": 99}),
     ("inception", {"each": 3, "bottleneck": 2, "auxiliary": 0.3}, {"optimiser": "adam"}),

@@ -11,7 +11,7 @@ __all__ = ["MotifNet"]
 
 
 class MotifNet(SequenceNetwork):
-    """Detectors without padding, batch norm, exp, global max and mean, linear.
+    """Detectors without padding, batch norm, exp, global max and mean, one or two dense layers.
 
     The exponential makes a detector all but blind below its best matches, which raises
     accuracy and gives detectors that look like motifs.
@@ -29,11 +29,12 @@ class MotifNet(SequenceNetwork):
         self.detectors = nn.Parameter(torch.empty(config.detectors, 4, config.width))
         nn.init.normal_(self.detectors, std=config.init_sd, generator=generator)
         self.norm = nn.BatchNorm1d(config.detectors)
-        self.head = nn.Sequential(
-            nn.BatchNorm1d(2 * config.detectors),
-            Dropout(config.dropout),
-            make_linear(2 * config.detectors, tasks, generator),
-        )
+        features = 2 * config.detectors
+        layers: list[nn.Module] = [nn.BatchNorm1d(features), Dropout(config.dropout)]
+        if config.hidden:
+            layers += [make_linear(features, config.hidden, generator), nn.ReLU()]
+        layers.append(make_linear(config.hidden or features, tasks, generator))
+        self.head = nn.Sequential(*layers)
 
     def effective_detectors(self, one_hot: Tensor) -> tuple[Tensor, Tensor]:
         """Give the detectors with the batch norm folded into them."""

@@ -76,16 +76,26 @@ def weight_shapes(config: NetworkConfig, tasks: int) -> Shapes | None:
         features = config.detectors * (2 if config.pooling == "max_mean" else 1)
         shapes: Shapes = {"thresholds": (config.detectors,)}
         shapes |= {"detectors": (config.detectors, 4, config.width)}
-        if config.hidden:
-            shapes |= _dense_shapes("head.1", features, config.hidden)
-            return shapes | _dense_shapes("head.3", config.hidden, tasks)
-        return shapes | _dense_shapes("head.1", features, tasks)
+        return shapes | _head_shapes(1, features, config.hidden, tasks)
     if isinstance(config, MotifConfig):
         shapes = {"detectors": (config.detectors, 4, config.width)}
         shapes |= _norm_shapes("norm", config.detectors)
         shapes |= _norm_shapes("head.0", 2 * config.detectors)
-        return shapes | _dense_shapes("head.2", 2 * config.detectors, tasks)
+        return shapes | _head_shapes(2, 2 * config.detectors, config.hidden, tasks)
     return None
+
+
+def _head_shapes(first: int, features: int, hidden: int, tasks: int) -> Shapes:
+    """Give the shapes of the dense layers; `first` is the number of the first in the head."""
+    if not hidden:
+        return _dense_shapes(f"head.{first}", features, tasks)
+    shapes = _dense_shapes(f"head.{first}", features, hidden)
+    return shapes | _dense_shapes(f"head.{first + 2}", hidden, tasks)
+
+
+def _dense_layers(first: int, weights: dict[str, Numbers]) -> list[Dense]:
+    names = [f"head.{i}" for i in (first, first + 2) if f"head.{i}.weight" in weights]
+    return [(weights[f"{name}.weight"], weights[f"{name}.bias"]) for name in names]
 
 
 def _dense_shapes(name: str, inputs: int, outputs: int) -> Shapes:
@@ -103,8 +113,7 @@ def _as_double(weights: Weights) -> dict[str, Numbers]:
 
 def _deepbind_form(config: DeepBindConfig, weights: dict[str, Numbers]) -> PooledForm:
     has_mean = config.pooling == "max_mean"
-    numbers = (1, 3) if config.hidden else (1,)
-    head = [(weights[f"head.{i}.weight"], weights[f"head.{i}.bias"]) for i in numbers]
+    head = _dense_layers(1, weights)
     if has_mean:  # the network interleaves them: max_0, mean_0, max_1, ...
         matrix, bias = head[0]
         head[0] = (np.concatenate([matrix[:, 0::2], matrix[:, 1::2]], axis=1), bias)
@@ -121,14 +130,14 @@ def _deepbind_form(config: DeepBindConfig, weights: dict[str, Numbers]) -> Poole
 def _motif_form(config: MotifConfig, weights: dict[str, Numbers]) -> PooledForm:
     scale, shift = _affine(weights, "norm")
     of_feature, added = _affine(weights, "head.0")
-    matrix, bias = weights["head.2.weight"], weights["head.2.bias"]
+    (matrix, bias), *others = _dense_layers(2, weights)
     return PooledForm(
         columns=(weights["detectors"] * scale[:, None, None]).transpose(2, 1, 0),
         offsets=shift,
         padding=0,
         ceiling=config.ceiling,
         has_mean=True,
-        head=((matrix * of_feature, bias + matrix @ added),),
+        head=((matrix * of_feature, bias + matrix @ added), *others),
     )
 
 

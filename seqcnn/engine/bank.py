@@ -115,7 +115,7 @@ def bank_shape(config: NetworkConfig, *, tasks: int, unknown: float = 0.25) -> B
         ceiling, hidden, normalised = 0.0, config.hidden, False
     elif isinstance(config, MotifConfig):
         has_mean, padding = True, 0
-        ceiling, hidden, normalised = config.ceiling, 0, True
+        ceiling, hidden, normalised = config.ceiling, config.hidden, True
     else:
         return None
     return BankShape(
@@ -136,9 +136,9 @@ def bank_shape(config: NetworkConfig, *, tasks: int, unknown: float = 0.25) -> B
 
 def _names(shape: BankShape) -> dict[str, str]:
     """Name each section as the network does."""
+    names = {"detectors": "detectors"}
     if shape.normalised:
-        return {
-            "detectors": "detectors",
+        names |= {
             "gain": "norm.weight",
             "shift": "norm.bias",
             "mean": "norm.running_mean",
@@ -147,14 +147,14 @@ def _names(shape: BankShape) -> dict[str, str]:
             "head_shift": "head.0.bias",
             "head_mean": "head.0.running_mean",
             "head_variance": "head.0.running_var",
-            "output": "head.2.weight",
-            "output_bias": "head.2.bias",
         }
-    names = {"detectors": "detectors", "shift": "thresholds"}
-    if shape.hidden:
-        names |= {"hidden": "head.1.weight", "hidden_bias": "head.1.bias"}
-    last = "head.3" if shape.hidden else "head.1"
-    return names | {"output": f"{last}.weight", "output_bias": f"{last}.bias"}
+    else:
+        names["shift"] = "thresholds"
+    dense = ["hidden", "output"] if shape.hidden else ["output"]
+    for i, name in enumerate(dense):  # dropout, and maybe a batch norm, come before; ReLU between
+        place = f"head.{(2 if shape.normalised else 1) + 2 * i}"
+        names |= {name: f"{place}.weight", f"{name}_bias": f"{place}.bias"}
+    return names
 
 
 def _columns(shape: BankShape) -> NDArray[np.intp]:

@@ -42,10 +42,7 @@ class DeepBindConfig(NetworkConfig):
 
     def head(self, features: int, tasks: int) -> tuple[Layer, ...]:
         """List the hidden layer, if any, and the output."""
-        layers = [unit("dropout", features, amount=self.dropout)]
-        if self.hidden:
-            layers += [dense("hidden", features, self.hidden), unit("ReLU", self.hidden)]
-        return (*layers, dense("output", self.hidden or features, tasks))
+        return _dropped_and_weighed(self, features, tasks)
 
 
 @dataclass(frozen=True)
@@ -57,10 +54,11 @@ class MotifConfig(NetworkConfig):
     Koo & Ploenzke 2021, doi:10.1038/s42256-020-00291-x (exponential activation)
     """
 
-    summary: ClassVar[str] = "convolution, batch norm, exponential, global max and mean, linear"
+    summary: ClassVar[str] = "convolution, batch norm, exponential, global max and mean, dense"
 
     detectors: int = number(256, "motif detectors")
     width: int = number(10, "bases of a detector", high=200)
+    hidden: int = number(0, "ReLU units of a hidden layer; 0: none", low=0)
     ceiling: float = number(5.0, "largest exponent", low=0.1, high=20)
     init_sd: float = number(0.05, "standard deviation of initial weights", low=1e-8, high=10)
     dropout: float = number(0.2, "share of pooled features dropped in training", low=0, high=0.99)
@@ -75,6 +73,14 @@ class MotifConfig(NetworkConfig):
         )
 
     def head(self, features: int, tasks: int) -> tuple[Layer, ...]:
-        """List batch norm and output."""
-        dropout = unit("dropout", features, amount=self.dropout)
-        return (batch_norm(features), dropout, dense("output", features, tasks))
+        """List batch norm, the hidden layer, if any, and the output."""
+        return (batch_norm(features), *_dropped_and_weighed(self, features, tasks))
+
+
+def _dropped_and_weighed(
+    config: DeepBindConfig | MotifConfig, features: int, tasks: int
+) -> tuple[Layer, ...]:
+    layers = [unit("dropout", features, amount=config.dropout)]
+    if config.hidden:
+        layers += [dense("hidden", features, config.hidden), unit("ReLU", config.hidden)]
+    return (*layers, dense("output", config.hidden or features, tasks))
