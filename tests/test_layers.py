@@ -210,7 +210,7 @@ FAMILIES = [
     ("deepbind", {}),
     ("deepbind", {"pooling": "max_mean", "hidden": 32}),
     ("motif", {}),
-    ("motif", {"hidden": 32}),
+    ("motif", {"hidden": 0}),
     ("alexnet", {}),
     ("alexnet", {"padding": "half", "width1": 8}),
     ("resnet", {}),

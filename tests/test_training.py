@@ -264,17 +264,19 @@ def test_fewer_rows_than_a_batch_are_enough() -> None:
 # Steps, rates, stopping
 
 
-def test_steps_are_five_passes_within_bounds() -> None:
-    def steps(rows, shuffles, batch):
+def test_steps_are_some_passes_within_bounds() -> None:
+    def steps(rows, shuffles, batch, passes=5):
         split = tiny_split(2 * rows, shuffles=shuffles)
         split.train.targets[:] = 1
-        return choose_steps(split, batch)
+        return choose_steps(split, batch, passes=passes)
 
     assert steps(10, 0, 5) == 60 * 2
     assert steps(10, 1, 5) == 60 * 4
     assert steps(200, 0, 2) == 500
     assert steps(100, 1, 2) == 500
-    assert steps(2000, 0, 2) == 2000
+    assert steps(2000, 0, 2) == 3000
+    assert steps(100, 0, 4, passes=30) == 750
+    assert steps(20, 0, 2, passes=70) == 60 * 10
 
 
 @pytest.mark.parametrize("warmup", [0.0, 0.1, 0.15, 0.5])

@@ -262,7 +262,7 @@ def _begin(task: _Task) -> _Begun:
         network = read_network(chosen, task.start)
         spec = make_spec(chosen, network, split.train, kind, transform=transform)
         training = fine_tune(read_training(chosen), chosen, task.start)
-        return _candidate(spec, _with_steps(training, split), task.start)
+        return _candidate(spec, _with_steps(training, spec, split), task.start)
 
     provenance = {
         "version": __version__,
@@ -289,10 +289,11 @@ def _digest(options: Options, digests: Mapping[str, str], priors: "Priors") -> s
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
 
-def _with_steps(training: "TrainingConfig", split: "Split") -> "TrainingConfig":
+def _with_steps(training: "TrainingConfig", spec: "ModelSpec", split: "Split") -> "TrainingConfig":
     from seqcnn.training import choose_steps
 
-    return replace(training, steps=training.steps or choose_steps(split, training.batch_size))
+    chosen = choose_steps(split, training.batch_size, passes=spec.config.passes)
+    return replace(training, steps=training.steps or chosen)
 
 
 def _search(

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 _MOST = 100
-_RECIPE = "motif:2,gkm:2"
+_RECIPE = "motif:2,gkm:1"
 """What ``seqcnn train`` makes for a classification where nothing else is asked for."""
 
 _RECIPE_OF_RNA = "motif:3,gkm:1"

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from seqcnn.modelfile import ModelSpec, TrainedModel
     from seqcnn.sources import Source
     from seqcnn.splits import Split
-    from seqcnn.training import DivergenceError, TrainingConfig
+    from seqcnn.training import DivergenceError, Family
     from seqcnn.training.processes import Processes
 
 __all__ = ["command"]
@@ -182,7 +182,7 @@ def _train(job: _Job, folder: Path, checkpoints: "Checkpoints") -> "Run":
     families = make_families(members, split.train, kind, transform=transform)
     spec = families[0].spec
     starts = take_weights(job.start, spec) if job.start else ()
-    steps = sum(_count_steps(family.config, split) for family in families)
+    steps = sum(_count_steps(family, split) for family in families)
     with show_progress("training", steps, unit="step", quiet=options["quiet"]) as progress:
         try:
             experiment = run_experiment(
@@ -205,10 +205,12 @@ def _train(job: _Job, folder: Path, checkpoints: "Checkpoints") -> "Run":
     return Run(experiment, split, options, describe_device(device))
 
 
-def _count_steps(training: "TrainingConfig", split: "Split") -> int:
+def _count_steps(family: "Family", split: "Split") -> int:
     from seqcnn.training import choose_steps
 
-    return training.members * (training.steps or choose_steps(split, training.batch_size))
+    training, passes = family.config, family.spec.config.passes
+    steps = training.steps or choose_steps(split, training.batch_size, passes=passes)
+    return training.members * steps
 
 
 def _provenance(job: _Job) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def model_options(command: Decorated) -> Decorated:
             type=MEMBERS,
             metavar="N|FAMILY:N,...",
             help="Networks of the ensemble, of --arch or of several families. Default: 1; for"
-            " classes, where `train` is told no --arch, motif:2,gkm:2.",
+            " classes, where `train` is told no --arch, motif:2,gkm:1.",
         ),
         click.option(
             "--keep",
@@ -151,7 +151,7 @@ _OPTIMISER_OPTIONS = [
         type=click.IntRange(0, 10_000_000),
         default=0,
         metavar="N",
-        help="Optimiser steps. Default: five passes, at least 480, at most 2000.",
+        help="Optimiser steps. Default: five passes (motif: 30), at least 480, at most 3000.",
     ),
     click.option(
         "--batch-size",

@@ -224,14 +224,11 @@ def standardise_targets(spec: ModelSpec, train: LabelledSequences) -> ModelSpec:
     return replace(spec, centre=tuple(centres), scale=tuple(scales))
 
 
-def choose_steps(split: Split, batch_size: int) -> int:
-    """Choose five passes over the training rows, between 480 and 2000 steps.
+def choose_steps(split: Split, batch_size: int, *, passes: int) -> int:
+    """Choose so many passes over the training rows, but between 480 and 3000 steps.
 
     Small data get at most 60 passes: more is learning by heart.
     """
     rows = len(split.train) + split.shuffles * int(split.train.positive.sum())
-    return min(int(np.clip(_steps(5, rows, batch_size), 480, 2000)), _steps(60, rows, batch_size))
-
-
-def _steps(passes: int, rows: int, batch_size: int) -> int:
-    return -(-passes * rows // batch_size)
+    wanted, most = (-(-number * rows // batch_size) for number in (passes, 60))
+    return min(max(wanted, 480), 3000, most)

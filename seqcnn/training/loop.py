@@ -200,5 +200,7 @@ def _run_side_by_side(
 
 def _settle(job: TrainingJob) -> TrainingJob:
     config = job.config
-    steps = config.steps or choose_steps(job.split, config.batch_size)
+    steps = config.steps or choose_steps(
+        job.split, config.batch_size, passes=job.spec.config.passes
+    )
     return replace(job, config=replace(config, steps=steps))

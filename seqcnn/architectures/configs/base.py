@@ -55,6 +55,9 @@ class NetworkConfig:
         The network in a line.
     learning_rate
         Highest rate of training where nothing else is asked for.
+    passes
+        How many times training goes over the data, where nothing else is asked for and steps
+        are neither too few nor too many.
     presets
         Settings of the fields that go with each choice of a field ``preset``.
     gives_profile
@@ -64,6 +67,7 @@ class NetworkConfig:
     strands: ClassVar[str] = "average"
     summary: ClassVar[str] = ""
     learning_rate: ClassVar[float] = 3e-3
+    passes: ClassVar[int] = 5
     presets: ClassVar[dict[str, dict[str, str | float]]] = {}
     gives_profile: ClassVar[bool] = False
 

@@ -55,10 +55,11 @@ class MotifConfig(NetworkConfig):
     """
 
     summary: ClassVar[str] = "convolution, batch norm, exponential, global max and mean, dense"
+    passes: ClassVar[int] = 30
 
     detectors: int = number(256, "motif detectors")
     width: int = number(10, "bases of a detector", high=200)
-    hidden: int = number(0, "ReLU units of a hidden layer; 0: none", low=0)
+    hidden: int = number(16, "ReLU units of a hidden layer; 0: none", low=0)
     ceiling: float = number(5.0, "largest exponent", low=0.1, high=20)
     init_sd: float = number(0.05, "standard deviation of initial weights", low=1e-8, high=10)
     dropout: float = number(0.2, "share of pooled features dropped in training", low=0, high=0.99)
