@@ -147,6 +147,13 @@ def test_a_file_of_format_1_still_predicts_what_it_did() -> None:
     assert model.null is None, "the file is older than null distributions"
 
 
+def test_a_motif_network_of_an_older_file_has_no_hidden_layer() -> None:
+    spec = make_model("motif", values={"hidden": 0}).spec
+    values = spec.to_json()
+    del values["config"]["hidden"]
+    assert ModelSpec.from_json(values) == spec
+
+
 # Damage
 
 

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from seqcnn.architectures import NetworkConfig, configure
+from seqcnn.architectures import ARCHITECTURES, NetworkConfig, configure
 from seqcnn.dna import ALPHABETS
 from seqcnn.metrics import TaskKind
 
@@ -125,7 +125,7 @@ class ModelSpec:
             For values that are no spec.
         """
         known = dict(values)
-        known["config"] = configure(known["architecture"], known["config"])
+        known["config"] = _read_config(known["architecture"], known["config"])
         known.setdefault("thresholds", ())
         for key in ("tasks", "centre", "scale", "thresholds"):
             known[key] = tuple(known[key])
@@ -133,6 +133,12 @@ class ModelSpec:
         spec = cls(**known)
         _check_spec(spec)
         return spec
+
+
+def _read_config(family: str, values: dict[str, str | float]) -> NetworkConfig:
+    if family in ARCHITECTURES:
+        values = ARCHITECTURES[family].formerly | values
+    return configure(family, values)
 
 
 def _check_spec(spec: ModelSpec) -> None:

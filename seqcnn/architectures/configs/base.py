@@ -58,6 +58,8 @@ class NetworkConfig:
     passes
         How many times training goes over the data, where nothing else is asked for and steps
         are neither too few nor too many.
+    formerly
+        What fields that older model files do not have were, before there were such fields.
     presets
         Settings of the fields that go with each choice of a field ``preset``.
     gives_profile
@@ -68,6 +70,7 @@ class NetworkConfig:
     summary: ClassVar[str] = ""
     learning_rate: ClassVar[float] = 3e-3
     passes: ClassVar[int] = 5
+    formerly: ClassVar[dict[str, str | float]] = {}
     presets: ClassVar[dict[str, dict[str, str | float]]] = {}
     gives_profile: ClassVar[bool] = False
 

@@ -56,6 +56,7 @@ class MotifConfig(NetworkConfig):
 
     summary: ClassVar[str] = "convolution, batch norm, exponential, global max and mean, dense"
     passes: ClassVar[int] = 30
+    formerly: ClassVar[dict[str, str | float]] = {"hidden": 0}
 
     detectors: int = number(256, "motif detectors")
     width: int = number(10, "bases of a detector", high=200)
