@@ -42,15 +42,17 @@ class PlainDeepBind(nn.Module):
 
 
 class PlainMotif(nn.Module):
-    """Convolution, batch norm, exponential, global maximum and mean, batch norm, linear."""
+    """Convolution, batch norm, exponential, global maximum and mean, batch norm, dense layers."""
 
-    def __init__(self, detectors: int, width: int, ceiling: float, tasks: int) -> None:
+    def __init__(self, config: dict[str, Any], tasks: int) -> None:
         super().__init__()
-        self.ceiling = ceiling
+        detectors, width, hidden = (config[key] for key in ("detectors", "width", "hidden"))
+        self.ceiling = config["ceiling"]
         self.convolution = nn.Conv1d(4, detectors, width, bias=False)
         self.norm = nn.BatchNorm1d(detectors)
         self.head_norm = nn.BatchNorm1d(2 * detectors)
-        self.head = nn.Linear(2 * detectors, tasks)
+        layers: list[nn.Module] = [nn.Linear(2 * detectors, hidden), nn.ReLU()] if hidden else []
+        self.head = nn.Sequential(*layers, nn.Linear(hidden or 2 * detectors, tasks))
 
     def forward(self, one_hot: Tensor) -> Tensor:
         scores = self.norm(self.convolution(one_hot))
@@ -152,7 +154,8 @@ _NAMES = {
         "detectors": "convolution.weight",
         "norm.": "norm.",
         "head.0.": "head_norm.",
-        "head.2.": "head.",
+        "head.2.": "head.0.",
+        "head.4.": "head.2.",
     },
 }
 """Beginnings of seqcnn's names of weights, and what they are here."""
@@ -190,7 +193,7 @@ def _build(saved: dict[str, Any]) -> nn.Module:
     if family == "deepbind" and config["pooling"] == "max" and not config["hidden"]:
         return PlainDeepBind(config["detectors"], config["width"], tasks)
     if family == "motif":
-        return PlainMotif(config["detectors"], config["width"], config["ceiling"], tasks)
+        return PlainMotif(config, tasks)
     usual = {"first": "relu", "padding": "valid", "norm": "batch"}
     if all(config.get(key, value) == value for key, value in usual.items()):
         if family == "alexnet":

@@ -15,6 +15,20 @@ SITES = 24
 SPACING = 240
 
 
+_AMBIGUOUS = {"A": "A", "C": "C", "G": "G", "T": "T", "R": "AG", "Y": "CT", "S": "CG", "W": "AT"}
+_AMBIGUOUS |= {"K": "GT", "M": "AC", "B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG", "N": "ACGT"}
+
+
+def spells(consensus: str, word: str) -> bool:
+    """Whether a consensus of IUPAC letters may be read as a word somewhere, on either strand."""
+    turned = word[::-1].translate(str.maketrans("ACGT", "TGCA"))
+    return any(
+        all(letter in _AMBIGUOUS[consensus[start + i]] for i, letter in enumerate(strand))
+        for strand in (word, turned)
+        for start in range(len(consensus) - len(word) + 1)
+    )
+
+
 def random_letters(rng: np.random.Generator, length: int) -> str:
     return "".join(LETTERS[i] for i in rng.integers(0, 4, length))
 

@@ -225,7 +225,9 @@ def motif_slowly(x, weights, *, ceiling):
     scores = normalise(slide_slowly(x, weights["detectors"]), "norm", 1)
     activations = np.exp(np.minimum(scores, ceiling))
     features = np.concatenate([activations.max(axis=2), activations.mean(axis=2)], axis=1)
-    return normalise(features, "head.0", 1) @ weights["head.2.weight"].T + weights["head.2.bias"]
+    features = normalise(features, "head.0", 1)
+    units = np.maximum(features @ weights["head.2.weight"].T + weights["head.2.bias"], 0)
+    return units @ weights["head.4.weight"].T + weights["head.4.bias"]
 
 
 def in_double(network):

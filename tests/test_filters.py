@@ -23,9 +23,8 @@ from seqcnn.training import TrainingConfig, train_members
 
 def matching_detector(word: str, *, family: str = "deepbind", strands: str = "max", length=40):
     """A model whose first detector counts the letters of a word; the others are silent."""
-    model = make_model(
-        family, values={"detectors": 3, "width": len(word)}, length=length, strands=strands
-    )
+    values = {"detectors": 3, "width": len(word), "hidden": 0}
+    model = make_model(family, values=values, length=length, strands=strands)
     weights = {name: values * 0 for name, values in model.members[0].items()}
     weights["detectors"][0] = one_hot(encode(word))
     if family == "deepbind":
@@ -290,7 +289,8 @@ def test_the_background_is_that_of_the_strands_looked_at() -> None:
 @pytest.mark.parametrize("strands", ["average", "single"])
 @pytest.mark.parametrize("family", ["motif", "deepbind"])
 def test_shares_of_a_linear_head_add_up_to_one(family, strands) -> None:
-    model = make_model(family, strands=strands, members=2, tasks=("a", "b"))
+    values = {"hidden": 0}
+    model = make_model(family, strands=strands, members=2, tasks=("a", "b"), values=values)
     engine = Engine(model, threads=1)
     codes = draw_codes(50, 20)
     assert detector_shares(engine, codes).sum() == pytest.approx(1)

@@ -29,7 +29,7 @@ TINY = {
     "alexnet": {"channels1": 6, "width1": 3, "pool1": 2, "channels2": 4, "width2": 3}
     | {"pool2": 2, "channels3": 4, "width3": 2, "pool3": 2, "hidden1": 5, "hidden2": 4},
 }
-LAST = {"motif": "head.2.", "deepbind": "head.3."}
+LAST = {"motif": "head.4.", "deepbind": "head.3."}
 
 
 def spec_of(architecture, *, length=30, **spec):

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.accuracy.learned import EXPECTED, name_first
 from benchmarks.accuracy.peers import score_pwm, write_pairs
 from benchmarks.accuracy.sets import DataSet, read_labelled
 from benchmarks.environments import environment_python
@@ -67,10 +68,15 @@ def _cpu() -> float:
 # --- seqcnn --------------------------------------------------------------------------------------
 
 
-def _train(*words: str, few: bool = False) -> Callable[[DataSet, Path, Path, int], Figures]:
-    """Make a method of ``seqcnn train``; with `few`, of the first thousand positives alone."""
+def _train(
+    *words: str, few: bool = False, motifs: bool = False
+) -> Callable[[DataSet, Path, Path, int], Figures]:
+    """Make a method of ``seqcnn train``.
 
-    def run(data: DataSet, work: Path, _: Path, threads: int) -> Figures:
+    With `few`, of the first thousand positives alone; with `motifs`, the first motifs are named.
+    """
+
+    def run(data: DataSet, work: Path, public: Path, threads: int) -> Figures:
         out = work / "run"
         given = _capped(data, work, _FEW if few else _CAP)
         command = [sys.executable, "-m", "seqcnn", "train", *given, *words]
@@ -79,6 +85,9 @@ def _train(*words: str, few: bool = False) -> Callable[[DataSet, Path, Path, int
         metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
         figures = _take(metrics["test"])
         figures["composition"] = _take(metrics["baselines"]["composition"])["auroc"]
+        if motifs and data.name in EXPECTED:
+            model, known = out / "model.safetensors", public / "motifs"
+            figures["motifs"] = name_first(model, data.group, known, work)
         table = (out / "history.tsv").read_text(encoding="utf-8").splitlines()
         return figures | {"evaluations": len(table) - 1}
 
@@ -206,7 +215,7 @@ METHODS = (
     Method("fast-1", "`--fast --seed 1`", _encode, _train("--fast", "--seed", "1")),
     Method("fast-2", "`--fast --seed 2`", _encode, _train("--fast", "--seed", "2")),
     Method("few", "the default, first 1000 positives", _encode, _train(few=True)),
-    Method("default", "the default", _any, _train()),
+    Method("default", "the default", _any, _train(motifs=True)),
     Method("default-1", "the default, `--seed 1`", _encode, _train("--seed", "1")),
     Method("default-2", "the default, `--seed 2`", _encode, _train("--seed", "2")),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.accuracy.learned import FIRST, is_expected
 from benchmarks.accuracy.methods import METHODS
 
 __all__ = ["write_report"]
@@ -37,7 +38,8 @@ def write_report(folder: Path, groups: dict[str, str]) -> None:
         return
     sets = [name for name in groups if any(key[0] == name for key in results)]
     parts = [_table(results, sets, groups), _errors(results, sets), _seeds(results, sets)]
-    parts += [_comparisons(results, sets), _others(results, sets), _machines(results)]
+    parts += [_comparisons(results, sets), _others(results, sets), _motifs(results, sets)]
+    parts.append(_machines(results))
     folder.with_suffix(".md").write_text("\n\n".join(filter(None, parts)) + "\n", encoding="utf-8")
     _plot(results, sets, folder.with_suffix(".png"))
 
@@ -159,6 +161,22 @@ def _others(results: Results, sets: list[str]) -> str:
         cells += [f"{np.mean([r['seconds'][clock] for r in own]):.0f}" for clock in ("wall", "cpu")]
         rows.append(cells)
     return "Means over the sets.\n\n" + _rows(rows)
+
+
+def _motifs(results: Results, sets: list[str]) -> str:
+    """Tabulate the first motifs of the default, and count the sets with the expected one."""
+    rows = [["set", *(str(place + 1) for place in range(FIRST))]]
+    hits = 0
+    for name in sets:
+        found = results.get((name, "default"), {}).get("motifs")
+        if not found:
+            continue
+        hits += any(is_expected(name, motif) for motif in found)
+        cells = [f"**{motif}**" if is_expected(name, motif) else motif or "-" for motif in found]
+        rows.append([name, *cells, *[""] * (FIRST - len(cells))])
+    told = f"in bold those of the expected family; {hits} of {len(rows) - 1} sets have one"
+    title = f"Known motifs (q < .05) most like the first {FIRST} of the default, {told}."
+    return f"{title}\n\n{_rows(rows)}" if rows[1:] else ""
 
 
 def _machines(results: Results) -> str:

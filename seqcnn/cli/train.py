@@ -178,7 +178,7 @@ def _train(job: _Job, folder: Path, checkpoints: "Checkpoints") -> "Run":
     device = choose_device(options)
     split, kind, transform = read_split(options, job.source)
     log_split(split, kind)
-    members = choose_families(job.members, options, kind, length=split.train.sequences.length)
+    members = choose_families(job.members, options, kind, split)
     families = make_families(members, split.train, kind, transform=transform)
     spec = families[0].spec
     starts = take_weights(job.start, spec) if job.start else ()

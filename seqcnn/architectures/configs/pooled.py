@@ -63,7 +63,12 @@ class MotifConfig(NetworkConfig):
     hidden: int = number(16, "ReLU units of a hidden layer; 0: none", low=0)
     ceiling: float = number(5.0, "largest exponent", low=0.1, high=20)
     init_sd: float = number(0.05, "standard deviation of initial weights", low=1e-8, high=10)
-    dropout: float = number(0.2, "share of pooled features dropped in training", low=0, high=0.99)
+    dropout: float = number(
+        0.2,
+        "share of pooled features dropped in training (train: 0.6, if negatives stay the same)",
+        low=0,
+        high=0.99,
+    )
 
     def trunk(self, length: int) -> tuple[Layer, ...]:  # noqa: ARG002
         """List convolution, batch norm, exponential and pooling."""
