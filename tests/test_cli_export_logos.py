@@ -262,8 +262,8 @@ def test_info(model: Path) -> None:
         r"detectors +convolution +10 +1 +1 +0 +52 x 8 +320 +33,280 +10",
         r"batch norm +52 x 8 +16 +10",
         r"output +dense +1 x 1 +17 +32 +61",
-        r"hidden +dense +16 x 1 +272 +512 +61",
-        r"ReLU +16 x 1 +61",
+        r"hidden +dense +1 x 16 +272 +512 +61",
+        r"ReLU +1 x 16 +61",
         r"total +657 +33,824",
     ):
         assert re.search(f"^{row}$", text, flags=re.MULTILINE), row
