@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.accuracy.learned import name_first
 from benchmarks.machine import describe_machine
 
 __all__ = ["main"]
@@ -68,7 +69,11 @@ def main() -> None:
         wanted = not options.names or name in options.names or name.split()[0] in options.names
         if wanted and (options.again or name not in found):
             print(name, file=sys.stderr)
-            row = measure(source(work), work / f"run-{name.replace(' ', '-')}", options.threads)
+            run = work / f"run-{name.replace(' ', '-')}"
+            row = measure(source(work), run, options.threads)
+            if name.split()[0] in ARRAYS:
+                known = options.data / "motifs"
+                row["motifs"] = name_first(run / "model.safetensors", "dream5_pbm", known, work)
             found = _read(path) | {name: row, "machine": describe_machine()}
             path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     table = tabulate(_read(path))

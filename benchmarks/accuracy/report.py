@@ -38,7 +38,9 @@ def write_report(folder: Path, groups: dict[str, str]) -> None:
         return
     sets = [name for name in groups if any(key[0] == name for key in results)]
     parts = [_table(results, sets, groups), _errors(results, sets), _seeds(results, sets)]
-    parts += [_comparisons(results, sets), _others(results, sets), _motifs(results, sets)]
+    learned = {name: results.get((name, "default"), {}).get("motifs", []) for name in sets}
+    learned |= _motifs_of_arrays(folder.with_name("assays.json"))
+    parts += [_comparisons(results, sets), _others(results, sets), _motifs(learned)]
     parts.append(_machines(results))
     folder.with_suffix(".md").write_text("\n\n".join(filter(None, parts)) + "\n", encoding="utf-8")
     _plot(results, sets, folder.with_suffix(".png"))
@@ -163,12 +165,18 @@ def _others(results: Results, sets: list[str]) -> str:
     return "Means over the sets.\n\n" + _rows(rows)
 
 
-def _motifs(results: Results, sets: list[str]) -> str:
+def _motifs_of_arrays(path: Path) -> dict[str, list[str]]:
+    """Read what ``benchmarks.assays`` found on microarrays, on one design of each factor."""
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    names = [name for name, row in found.items() if name.endswith(" HK") and "motifs" in row]
+    return {name.removesuffix(" HK"): found[name]["motifs"] for name in names}
+
+
+def _motifs(learned: dict[str, list[str]]) -> str:
     """Tabulate the first motifs of the default, and count the sets with the expected one."""
     rows = [["set", *(str(place + 1) for place in range(FIRST))]]
     hits = 0
-    for name in sets:
-        found = results.get((name, "default"), {}).get("motifs")
+    for name, found in learned.items():
         if not found:
             continue
         hits += any(is_expected(name, motif) for motif in found)
