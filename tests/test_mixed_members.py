@@ -184,6 +184,35 @@ def test_train_makes_a_mixture(run: Path, tmp_path: Path) -> None:
     assert again == (run / "model.safetensors").read_bytes()
 
 
+def test_the_default_is_two_networks_and_gapped_kmers(
+    world: SimpleNamespace, tmp_path: Path
+) -> None:
+    words = ["--set", "detectors=4", *SMALL_GKM, "--steps", 2, "--threads", 1]
+    seqcnn("train", "--seq", world.seq, *words, "-o", tmp_path / "run")
+    parts = read_model(tmp_path / "run/model.safetensors").parts
+    assert [part.spec.architecture for part in parts] == ["motif", "motif", "gkm"]
+    assert [part.spec.config.width for part in parts] == [10, 16, 5]
+    assert [part.spec.config.hidden for part in parts[:2]] == [16, 16]
+
+
+@pytest.mark.parametrize(
+    ("words", "dropout"),
+    [
+        (("--background", "dinucleotide"), 0.2),
+        (("--background", "gc"), 0.6),
+        (("--background", "gc", "--set", "dropout=0.1"), 0.1),
+        (("--background", "gc", "--arch", "deepbind"), 0.0),
+    ],
+)
+def test_more_is_dropped_where_negatives_stay_the_same(
+    words: tuple[str, ...], dropout: float, world: SimpleNamespace, tmp_path: Path
+) -> None:
+    peaks = ["--peaks", f"site={world.peaks}", "--fasta", world.genome, "--length", 30]
+    sides = ["--test", "chr6", "--validation", "chr5", "--set", "detectors=4", "--steps", 2]
+    seqcnn("train", *peaks, *sides, "--fast", *words, "-o", tmp_path / "run")
+    assert read_model(tmp_path / "run/model.safetensors").spec.config.dropout == dropout
+
+
 def test_info_tells_the_families(run: Path) -> None:
     told = seqcnn("info", run / "model.safetensors").stdout
     assert "3, averaged on one scale" in told
