@@ -74,7 +74,7 @@ def main() -> None:
             if name.split()[0] in ARRAYS:
                 known = options.data / "motifs"
                 row["motifs"] = name_first(run / "model.safetensors", "dream5_pbm", known, work)
-            found = _read(path) | {name: row, "machine": describe_machine()}
+            found = _read(path) | {name: row, "machine": describe_machine(options.threads)}
             path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     table = tabulate(_read(path))
     (options.results / "assays.md").write_text(table, encoding="utf-8")

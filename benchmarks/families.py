@@ -55,7 +55,7 @@ def main() -> None:
                 row = measure(family, source, work / f"run-{family}", threads=options.threads)
                 found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
                 found.setdefault(family, {})[data] = row
-                found["machine"] = describe_machine()
+                found["machine"] = describe_machine(options.threads)
                 path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     table = tabulate(found)
     (options.results / "families.md").write_text(table, encoding="utf-8")

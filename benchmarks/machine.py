@@ -13,12 +13,12 @@ __all__ = ["describe_machine"]
 _ROOT = Path(__file__).parent.parent
 
 
-def describe_machine() -> dict[str, str]:
-    """Name processor, cores, memory, system, commit and date."""
+def describe_machine(threads: int = THREADS) -> dict[str, str]:
+    """Name processor, cores and how many threads were used, memory, system, commit and date."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
         "processor": _processor(),
-        "cores": f"{os.cpu_count()} ({THREADS} threads used)",
+        "cores": f"{os.cpu_count()} ({threads} thread{'s' * (threads > 1)} used)",
         "memory": f"{memory / 2**30:.0f} GiB",
         "system": _system(),
         "commit": _commit(),

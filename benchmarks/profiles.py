@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=_HERE / "results")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    found: dict[str, Any] = {"machine": describe_machine()}
+    found: dict[str, Any] = {"machine": describe_machine(options.threads)}
     for name, sides in prepare(options.data).items():
         for family in FAMILIES:
             work = _HERE / ".work" / "profiles" / f"{name}-{family}"

@@ -67,7 +67,7 @@ def _measure(method: Method, data: DataSet, options: argparse.Namespace) -> None
         print(f"{data.name} {method.name}: {problem}", file=sys.stderr)
         return
     figures |= {"set": data.name, "group": data.group, "method": method.name}
-    text = json.dumps(figures | {"machine": describe_machine()}, indent=1)
+    text = json.dumps(figures | {"machine": describe_machine(options.threads)}, indent=1)
     path.write_text(text + "\n", encoding="utf-8")
     shutil.rmtree(work / "run", ignore_errors=True)
     value = figures["auroc"]["value"]

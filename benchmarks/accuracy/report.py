@@ -37,7 +37,8 @@ def write_report(folder: Path, groups: dict[str, str]) -> None:
     if not results:
         return
     sets = [name for name in groups if any(key[0] == name for key in results)]
-    parts = [_table(results, sets, groups), _errors(results, sets), _seeds(results, sets)]
+    parts = [_table(results, sets, groups), _collections(results, sets, groups)]
+    parts += [_errors(results, sets), _seeds(results, sets)]
     learned = {name: results.get((name, "default"), {}).get("motifs", []) for name in sets}
     learned |= _motifs_of_arrays(folder.with_name("assays.json"))
     parts += [_comparisons(results, sets), _others(results, sets), _motifs(learned)]
@@ -89,6 +90,18 @@ def _composition(results: Results, name: str) -> str:
         if s == name and "composition" in r
     ]
     return f"{found[0]:.3f}" if found else ""
+
+
+def _collections(results: Results, sets: list[str], groups: dict[str, str]) -> str:
+    """Tabulate means over the sets of each collection, of methods that all of them have."""
+    methods = [name for name in _methods(results) if name != "original"]
+    rows = [["collection", "sets", *methods]]
+    for group in dict.fromkeys(groups[name] for name in sets):
+        own = [name for name in sets if groups[name] == group]
+        means = [np.mean([_value(results, name, method) for name in own]) for method in methods]
+        cells = ["" if np.isnan(mean) else f"{mean:.4f}" for mean in means]
+        rows.append([group, str(len(own)), *cells])
+    return "Mean AUROC by collection.\n\n" + _rows(rows)
 
 
 def _errors(results: Results, sets: list[str]) -> str:
