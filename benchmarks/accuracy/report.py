@@ -126,11 +126,12 @@ def _seeds(results: Results, sets: list[str]) -> str:
     """Tabulate the standard deviation over three seeds."""
     rows = [["set", *(f"`{name}`" for name in _SEEDS)]]
     for name in sets:
-        values = [
-            [_value(results, name, method) for method in methods] for methods in _SEEDS.values()
+        spreads = [
+            np.std([_value(results, name, method) for method in methods], ddof=1)
+            for methods in _SEEDS.values()
         ]
-        if not np.isnan(values).any():
-            rows.append([name, *(f"{np.std(each, ddof=1):.4f}" for each in values)])
+        if not np.isnan(spreads).all():
+            rows.append([name, *("" if np.isnan(each) else f"{each:.4f}" for each in spreads)])
     return "Standard deviation of AUROC over three seeds.\n\n" + _rows(rows) if rows[1:] else ""
 
 
