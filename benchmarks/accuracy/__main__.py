@@ -14,7 +14,7 @@ from benchmarks.accuracy.methods import METHODS, Method, measure_method
 from benchmarks.accuracy.report import write_report
 from benchmarks.accuracy.sets import DataSet, find_sets
 from benchmarks.environments import InstallationError
-from benchmarks.machine import describe_machine
+from benchmarks.machine import describe_machine, describe_versions
 
 _HERE = Path(__file__).parent.parent
 _WORK = _HERE / ".work" / "accuracy"
@@ -67,8 +67,8 @@ def _measure(method: Method, data: DataSet, options: argparse.Namespace) -> None
         print(f"{data.name} {method.name}: {problem}", file=sys.stderr)
         return
     figures |= {"set": data.name, "group": data.group, "method": method.name}
-    text = json.dumps(figures | {"machine": describe_machine(options.threads)}, indent=1)
-    path.write_text(text + "\n", encoding="utf-8")
+    figures |= {"machine": describe_machine(options.threads), "versions": describe_versions()}
+    path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(work / "run", ignore_errors=True)
     value = figures["auroc"]["value"]
     print(f"{data.name} {method.name}: AUROC {value:.4f}, {figures['seconds']}", file=sys.stderr)

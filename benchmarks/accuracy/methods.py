@@ -23,6 +23,7 @@ from benchmarks.environments import environment_python
 __all__ = ["METHODS", "Method", "measure_method"]
 
 _HERE = Path(__file__).parent
+_PEER = (_HERE.parent / "requirements-gkmsvm.txt").read_text(encoding="utf-8").strip()
 _FEW = 1000
 _CAP = 10_000
 _MEASURES = ("auroc", "auprc", "log_loss", "calibration_error")
@@ -203,7 +204,7 @@ METHODS = (
     Method("original", "DeepBind 2015, as published", lambda d: bool(d.original), _original),
     Method("deepbind", "`--arch deepbind`, untuned", _any, _train("--arch", "deepbind")),
     Method("calibrated", "`calibrate --arch deepbind`", _encode, _calibrated),
-    Method("gkmsvm", "gkmsvm-lite, 1000 + 1000", _dna_listed, _gkmsvm),
+    Method("gkmsvm", f"{_PEER}, 1000 + 1000", _dna_listed, _gkmsvm),
     Method(
         "gkm-few",
         "`--arch gkm`, 1000 + 1000",

@@ -202,9 +202,14 @@ def _motifs(learned: dict[str, list[str]]) -> str:
 
 
 def _machines(results: Results) -> str:
-    told = {json.dumps(found["machine"], sort_keys=True) for found in results.values()}
-    lines = [", ".join(json.loads(text).values()) for text in sorted(told)]
-    return "Measured on:\n\n" + "\n".join(f"- {line}" for line in lines)
+    machines = {", ".join(found["machine"].values()) for found in results.values()}
+    libraries = {
+        ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+        for found in results.values()
+        if "versions" in found
+    }
+    lines = [f"- {line}" for line in (*sorted(machines), *sorted(libraries))]
+    return "Measured on, and with:\n\n" + "\n".join(lines)
 
 
 def _plot(results: Results, sets: list[str], path: Path) -> None:
