@@ -1,7 +1,6 @@
 """What the machine, the code and the day are."""
 
 import datetime
-import importlib.metadata
 import os
 import platform
 import subprocess
@@ -9,9 +8,7 @@ from pathlib import Path
 
 from benchmarks.processes import THREADS
 
-__all__ = ["describe_machine", "describe_versions"]
-
-_LIBRARIES = ("seqcnn", "torch", "numpy", "numba", "scikit-learn")
+__all__ = ["describe_machine"]
 
 _ROOT = Path(__file__).parent.parent
 
@@ -27,12 +24,6 @@ def describe_machine(threads: int = THREADS) -> dict[str, str]:
         "commit": _commit(),
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
     }
-
-
-def describe_versions() -> dict[str, str]:
-    """Name the versions of Python and of the libraries that decide on figures."""
-    found = {"python": platform.python_version()}
-    return found | {name: importlib.metadata.version(name) for name in _LIBRARIES}
 
 
 def _processor() -> str:

@@ -12,6 +12,7 @@ import platform
 import sys
 import time
 import traceback
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class Child:
         module, name = self.target.split(":")
         self.side = getattr(importlib.import_module(module), name)(data)
         return {
-            "versions": _versions(),
+            "versions": list_versions(),
             "settings": getattr(self.side, "settings", []),
         }
 
@@ -67,9 +68,10 @@ class Child:
         return done if isinstance(done, dict) else {"units": done, "seconds": seconds}
 
 
-def _versions() -> dict[str, str]:
+def list_versions(names: Iterable[str] = _TOLD) -> dict[str, str]:
+    """Name the versions of Python and of those of some packages that are there."""
     found = {"python": platform.python_version()}
-    for name in _TOLD:
+    for name in names:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

@@ -212,7 +212,7 @@ def deepbind_slowly(x, weights, *, width, with_mean, hidden):
     return values @ weights[f"{last}.weight"].T + weights[f"{last}.bias"]
 
 
-def motif_slowly(x, weights, *, ceiling):
+def motif_slowly(x, weights, *, ceiling, hidden):
     def normalise(values, name, axis):
         shape = [1] * values.ndim
         shape[axis] = -1
@@ -225,9 +225,11 @@ def motif_slowly(x, weights, *, ceiling):
     scores = normalise(slide_slowly(x, weights["detectors"]), "norm", 1)
     activations = np.exp(np.minimum(scores, ceiling))
     features = np.concatenate([activations.max(axis=2), activations.mean(axis=2)], axis=1)
-    features = normalise(features, "head.0", 1)
-    units = np.maximum(features @ weights["head.2.weight"].T + weights["head.2.bias"], 0)
-    return units @ weights["head.4.weight"].T + weights["head.4.bias"]
+    values = normalise(features, "head.0", 1)
+    if hidden:
+        values = np.maximum(values @ weights["head.2.weight"].T + weights["head.2.bias"], 0)
+    last = "head.4" if hidden else "head.2"
+    return values @ weights[f"{last}.weight"].T + weights[f"{last}.bias"]
 
 
 def in_double(network):
@@ -252,10 +254,12 @@ def test_deepbind_is_its_definition(length, pooling, hidden) -> None:
 
 @pytest.mark.parametrize("detectors", ["3", "66"])
 @pytest.mark.parametrize("ceiling", [0.5, 5.0])
-def test_motif_is_its_definition(detectors, ceiling) -> None:
-    values = {"detectors": detectors, "width": "4", "ceiling": str(ceiling)}
+@pytest.mark.parametrize("hidden", [0, 16])
+def test_motif_is_its_definition(detectors, ceiling, hidden) -> None:
+    values = {"detectors": detectors, "width": "4", "ceiling": str(ceiling), "hidden": str(hidden)}
     network, batch = make_network("motif", values), draw_batch()
-    slow = motif_slowly(batch.double().numpy(), in_double(network), ceiling=ceiling)
+    weights = in_double(network)
+    slow = motif_slowly(batch.double().numpy(), weights, ceiling=ceiling, hidden=hidden)
     np.testing.assert_allclose(network(batch).detach().numpy(), slow, rtol=2e-5, atol=1e-4)
 
 

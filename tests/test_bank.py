@@ -13,7 +13,7 @@ from seqcnn.training.heads import drop
 
 VARIANTS = [
     ("motif", {"detectors": 5, "width": 4, "dropout": 0.0}),
-    ("motif", {"detectors": 9, "width": 7, "hidden": 3, "ceiling": 0.5, "dropout": 0.0}),
+    ("motif", {"detectors": 9, "width": 7, "hidden": 0, "ceiling": 0.5, "dropout": 0.0}),
     ("deepbind", {"detectors": 4, "width": 5}),
     ("deepbind", {"detectors": 4, "width": 5, "pooling": "max_mean"}),
     ("deepbind", {"detectors": 4, "width": 5, "pooling": "max_mean", "hidden": 3}),

@@ -22,7 +22,7 @@ from seqcnn.modelfile import TrainedModel
 def test_the_function_is_that_of_the_engine() -> None:
     for architecture, spec in (
         ("motif", {"members": 2}),
-        ("motif", {"values": {"hidden": 3}}),
+        ("motif", {"values": {"hidden": 0}}),
         ("deepbind", {"strands": "max"}),
         ("deepbind", {"strands": "max", "window": 9, "length": 30}),
         ("deepbind", {"strands": "single", "window": 9, "length": 30, "over_windows": "average"}),

@@ -103,19 +103,9 @@ def test_a_partial_folder_that_holds_something_else_is_left_alone(world, tmp_pat
 
 
 def test_a_training_that_breaks_keeps_its_last_good_weights(world, tmp_path) -> None:
-    given = words(world, "motif", "--set", "hidden=0", "--optimiser", "sgd")
-    given += [
-        "--schedule",
-        "constant",
-        "--clip",
-        1e30,
-        "--learning-rate",
-        10,
-        "--weight-decay",
-        0.3,
-        "--patience",
-        20,
-    ]
+    given = words(world, "motif", "--set", "hidden=0", "--optimiser", "sgd", "--clip", 1e30)
+    given += ["--schedule", "constant", "--learning-rate", 10, "--weight-decay", 0.3]
+    given += ["--patience", 20]
     result = seqcnn(*given, "--steps", 200, "-o", tmp_path / "run", code=1)
     assert re.search(r"training, step \d+ \(epoch \d+, batch \d+\): the loss", result.stderr)
     last = tmp_path / "run.partial/last-good.safetensors"

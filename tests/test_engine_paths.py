@@ -15,7 +15,7 @@ from seqcnn.genome import Haplotypes, cut_haplotypes
 
 SHAPES = [
     ("motif", {"detectors": 5, "width": 4}),
-    ("motif", {"detectors": 17, "width": 11, "hidden": 6, "ceiling": 2.0}),
+    ("motif", {"detectors": 17, "width": 11, "hidden": 0, "ceiling": 2.0}),
     ("deepbind", {"detectors": 4, "width": 5}),
     ("deepbind", {"detectors": 3, "width": 13, "pooling": "max_mean", "hidden": 5}),
     ("deepbind", {"detectors": 18, "width": 1, "pooling": "max_mean"}),

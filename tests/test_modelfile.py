@@ -96,7 +96,7 @@ def refuse(path: Path) -> str:
     [
         {},
         {"architecture": "deepbind", "values": {"pooling": "max_mean", "hidden": 3}},
-        {"architecture": "motif", "values": {"hidden": 3}},
+        {"architecture": "motif", "values": {"hidden": 0}},
         {"task_kind": "regression", "centre": (1.5, -2.0), "scale": (0.1, 3.0)},
         {"strands": "single", "alphabet": "rna", "unknown": 0.0, "task_kind": "multilabel"},
     ],

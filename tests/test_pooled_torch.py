@@ -20,7 +20,7 @@ FAMILIES = [
     ("motif", {"detectors": 5, "width": 4}, 1),
     ("motif", {"detectors": 1, "width": 1}, 2),
     ("motif", {"detectors": 18, "width": 10, "ceiling": 0.5}, 3),
-    ("motif", {"detectors": 6, "width": 7, "hidden": 4}, 2),
+    ("motif", {"detectors": 6, "width": 7, "hidden": 0}, 2),
     ("deepbind", {"detectors": 4, "width": 5}, 2),
     ("deepbind", {"detectors": 1, "width": 1, "pooling": "max_mean"}, 1),
     ("deepbind", {"detectors": 3, "width": 7, "pooling": "max_mean", "hidden": 3}, 2),

@@ -61,7 +61,7 @@ def to_bytes(weights) -> dict[str, bytes]:
     ("architecture", "rest"),
     [
         ("motif", {}),
-        ("motif", {"strands": "single", "values": {"hidden": 3}}),
+        ("motif", {"strands": "single", "values": {"hidden": 0}}),
         ("deepbind", {"values": {"dropout": 0.5, "hidden": 3}}),
     ],
 )
@@ -401,7 +401,7 @@ def test_weights_are_what_the_network_has_and_nothing_else() -> None:
     ("architecture", "values"),
     [
         ("motif", {"dropout": 0.0}),
-        ("motif", {"dropout": 0.0, "hidden": 3}),
+        ("motif", {"dropout": 0.0, "hidden": 0}),
         ("deepbind", {}),
         ("deepbind", {"pooling": "max_mean", "hidden": 3}),
     ],

@@ -17,7 +17,7 @@ from seqcnn.training.losses import sum_losses
 
 SPLIT = plant_split(sizes=(10, 4, 4))
 VARIANTS = [
-    ("motif", {"dropout": 0.3, "hidden": 5}, 0.25),
+    ("motif", {"dropout": 0.3, "hidden": 0}, 0.25),
     ("motif", {"detectors": 70, "width": 7, "ceiling": 1.5, "dropout": 0.0}, 0.0),
     ("deepbind", {}, 0.25),
     ("deepbind", {"hidden": 6, "dropout": 0.5}, 0.25),

@@ -45,7 +45,7 @@ def run(jobs, *, threads=1, **rest):
     ("architecture", "values"),
     [
         ("motif", {}),
-        ("motif", {"hidden": 3}),
+        ("motif", {"hidden": 0}),
         ("deepbind", {"pooling": "max_mean", "hidden": 3}),
         ("deepbind", {}),
     ],

@@ -14,8 +14,10 @@ from benchmarks.accuracy.methods import METHODS, Method, measure_method
 from benchmarks.accuracy.report import write_report
 from benchmarks.accuracy.sets import DataSet, find_sets
 from benchmarks.environments import InstallationError
-from benchmarks.machine import describe_machine, describe_versions
+from benchmarks.machine import describe_machine
+from benchmarks.worker import list_versions
 
+_LIBRARIES = ("seqcnn", "torch", "numpy", "numba", "scikit-learn")
 _HERE = Path(__file__).parent.parent
 _WORK = _HERE / ".work" / "accuracy"
 _DATA = _HERE.parent / ".." / "shared" / "data"
@@ -67,7 +69,7 @@ def _measure(method: Method, data: DataSet, options: argparse.Namespace) -> None
         print(f"{data.name} {method.name}: {problem}", file=sys.stderr)
         return
     figures |= {"set": data.name, "group": data.group, "method": method.name}
-    figures |= {"machine": describe_machine(options.threads), "versions": describe_versions()}
+    figures |= {"machine": describe_machine(options.threads), "versions": list_versions(_LIBRARIES)}
     path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(work / "run", ignore_errors=True)
     value = figures["auroc"]["value"]

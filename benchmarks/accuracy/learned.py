@@ -3,9 +3,10 @@
 import csv
 import itertools
 import re
-import subprocess
 import sys
 from pathlib import Path
+
+from benchmarks.accuracy.commands import run_command
 
 __all__ = ["EXPECTED", "FIRST", "is_expected", "name_first"]
 
@@ -67,9 +68,7 @@ def name_first(model: Path, group: str, motifs: Path, work: Path) -> list[str]:
     out = work / "logos"
     words = ["export-logos", "-m", str(model), "--motifs", str(known), "--logos", "1"]
     command = [sys.executable, "-m", "seqcnn", *words, "--force", "-q", "-o", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip())
+    run_command(command)
     with (out / "filters.tsv").open(encoding="utf-8") as lines:
         rows = list(itertools.islice(csv.DictReader(lines, delimiter="\t"), FIRST))
     certain = [row["q"] not in ("", ".") and float(row["q"]) < _CERTAIN for row in rows]

@@ -3,7 +3,6 @@
 import csv
 import gzip
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.accuracy.commands import run_command
 from benchmarks.accuracy.learned import EXPECTED, name_first
 from benchmarks.accuracy.peers import score_pwm, write_pairs
 from benchmarks.accuracy.sets import DataSet, read_labelled
@@ -82,7 +82,7 @@ def _train(
         given = _capped(data, work, _FEW if few else _CAP)
         command = [sys.executable, "-m", "seqcnn", "train", *given, *words]
         command += ["--threads", str(threads), "--force", "-o", str(out)]
-        _call(command)
+        run_command(command)
         metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
         figures = _take(metrics["test"])
         figures["composition"] = _take(metrics["baselines"]["composition"])["auroc"]
@@ -116,7 +116,7 @@ def _calibrated(data: DataSet, work: Path, _: Path, threads: int) -> Figures:
     out = work / "run"
     command = [sys.executable, "-m", "seqcnn", "calibrate", *_capped(data, work, _CAP)]
     command += ["--arch", "deepbind", "--threads", str(threads), "--force", "-o", str(out)]
-    _call(command)
+    run_command(command)
     return _take(json.loads((out / "metrics.json").read_text(encoding="utf-8"))["test"])
 
 
@@ -127,13 +127,13 @@ def _original(data: DataSet, work: Path, public: Path, threads: int) -> Figures:
     subprocess.run(["tar", "-xJf", str(archive), "-C", str(work), inside], check=True)
     model = work / "original.safetensors"
     seqcnn = [sys.executable, "-m", "seqcnn"]
-    _call([*seqcnn, "import-deepbind", str(work / inside), "--force", "-o", str(model)])
+    run_command([*seqcnn, "import-deepbind", str(work / inside), "--force", "-o", str(model)])
     letters, labels = read_labelled(_path(data.test))
     fasta = work / "test.fa"
     fasta.write_text("".join(f">s{i}\n{row}\n" for i, row in enumerate(letters)))
     table = work / "scores.tsv"
     words = ["predict", "-m", str(model), str(fasta), "-o", str(table), "--force"]
-    _call([*seqcnn, *words, "--threads", str(threads)])
+    run_command([*seqcnn, *words, "--threads", str(threads)])
     with table.open() as lines:
         scores = [float(row["logit"]) for row in csv.DictReader(lines, delimiter="\t")]
     return _measure_ranks(labels, np.array(scores))
@@ -155,7 +155,7 @@ def _gkmsvm(data: DataSet, work: Path, _: Path, threads: int) -> Figures:
     if not scores.exists():
         python = environment_python("gkmsvm")
         script = _HERE / "gkmsvm_side.py"
-        _call([python, str(script), str(work), str(scores)], threads=threads)
+        run_command([python, str(script), str(work), str(scores)], threads=threads)
     return _measure_ranks(read_labelled(_path(data.test))[1], np.loadtxt(scores))
 
 
@@ -171,16 +171,6 @@ def _measure_ranks(labels: np.ndarray, scores: np.ndarray) -> Figures:
 def _path(path: Path | None) -> Path:
     assert path is not None
     return path
-
-
-def _call(command: list[str], *, threads: int = 1) -> None:
-    settings = {"OMP_NUM_THREADS": str(threads), "NUMBA_NUM_THREADS": str(threads)}
-    done = subprocess.run(
-        command, env=os.environ | settings, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise RuntimeError(f"{' '.join(command[2:5])}: {last}")
 
 
 def _any(_: DataSet) -> bool:

@@ -1,12 +1,20 @@
 """Layers that the network families share."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Dropout", "correlate", "fold_batch_norm", "highest_scores", "make_linear"]
+__all__ = [
+    "Dropout",
+    "correlate",
+    "fold_batch_norm",
+    "highest_scores",
+    "make_linear",
+    "stack_dense",
+]
 
 _MANY_DETECTORS = 64
 _ROWS = 64
@@ -38,6 +46,18 @@ def make_linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Lin
     nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
     nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
     return layer
+
+
+def stack_dense(
+    make: Callable[[int, int], nn.Linear], features: int, hidden: int, tasks: int
+) -> list[nn.Module]:
+    """Make the dense layers of a head: a hidden one with ReLU, unless it has 0 units, and the last.
+
+    `make` makes a layer of so many inputs and outputs.
+    """
+    if not hidden:
+        return [make(features, tasks)]
+    return [make(features, hidden), nn.ReLU(), make(hidden, tasks)]
 
 
 def correlate(one_hot: Tensor, detectors: Tensor, offsets: Tensor) -> Tensor:

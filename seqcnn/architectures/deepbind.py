@@ -1,11 +1,13 @@
 """DeepBind's network: f(s) = net(pool(rect(conv(s))))."""
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from seqcnn.architectures.base import SequenceNetwork
-from seqcnn.architectures.blocks import Dropout, highest_scores, make_linear
+from seqcnn.architectures.blocks import Dropout, highest_scores, make_linear, stack_dense
 from seqcnn.architectures.configs import DeepBindConfig
 
 __all__ = ["DeepBind"]
@@ -36,11 +38,9 @@ class DeepBind(SequenceNetwork):
             nn.init.kaiming_normal_(self.detectors, generator=generator)
         self.thresholds = nn.Parameter(torch.zeros(config.detectors))
         features = config.detectors * self.per_detector
-        layers: list[nn.Module] = [Dropout(config.dropout)]
-        if config.hidden:
-            layers += [self._dense(features, config.hidden, generator), nn.ReLU()]
-        layers.append(self._dense(config.hidden or features, tasks, generator))
-        self.head = nn.Sequential(*layers)
+        make = partial(self._dense, generator=generator)
+        dense = stack_dense(make, features, config.hidden, tasks)
+        self.head = nn.Sequential(Dropout(config.dropout), *dense)
 
     def _dense(self, inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
         layer = make_linear(inputs, outputs, generator)

@@ -1,10 +1,18 @@
 """The default network: many short detectors, exponential activation, global pooling."""
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
 from seqcnn.architectures.base import SequenceNetwork
-from seqcnn.architectures.blocks import Dropout, fold_batch_norm, highest_scores, make_linear
+from seqcnn.architectures.blocks import (
+    Dropout,
+    fold_batch_norm,
+    highest_scores,
+    make_linear,
+    stack_dense,
+)
 from seqcnn.architectures.configs import MotifConfig
 
 __all__ = ["MotifNet"]
@@ -30,11 +38,9 @@ class MotifNet(SequenceNetwork):
         nn.init.normal_(self.detectors, std=config.init_sd, generator=generator)
         self.norm = nn.BatchNorm1d(config.detectors)
         features = 2 * config.detectors
-        layers: list[nn.Module] = [nn.BatchNorm1d(features), Dropout(config.dropout)]
-        if config.hidden:
-            layers += [make_linear(features, config.hidden, generator), nn.ReLU()]
-        layers.append(make_linear(config.hidden or features, tasks, generator))
-        self.head = nn.Sequential(*layers)
+        make = partial(make_linear, generator=generator)
+        dense = stack_dense(make, features, config.hidden, tasks)
+        self.head = nn.Sequential(nn.BatchNorm1d(features), Dropout(config.dropout), *dense)
 
     def effective_detectors(self, one_hot: Tensor) -> tuple[Tensor, Tensor]:
         """Give the detectors with the batch norm folded into them."""

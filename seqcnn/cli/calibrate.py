@@ -290,10 +290,9 @@ def _digest(options: Options, digests: Mapping[str, str], priors: "Priors") -> s
 
 
 def _with_steps(training: "TrainingConfig", spec: "ModelSpec", split: "Split") -> "TrainingConfig":
-    from seqcnn.training import choose_steps
+    from seqcnn.training import count_steps
 
-    chosen = choose_steps(split, training.batch_size, passes=spec.config.passes)
-    return replace(training, steps=training.steps or chosen)
+    return replace(training, steps=count_steps(training, spec, split))
 
 
 def _search(

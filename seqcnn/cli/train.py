@@ -206,11 +206,9 @@ def _train(job: _Job, folder: Path, checkpoints: "Checkpoints") -> "Run":
 
 
 def _count_steps(family: "Family", split: "Split") -> int:
-    from seqcnn.training import choose_steps
+    from seqcnn.training import count_steps
 
-    training, passes = family.config, family.spec.config.passes
-    steps = training.steps or choose_steps(split, training.batch_size, passes=passes)
-    return training.members * steps
+    return family.config.members * count_steps(family.config, family.spec, split)
 
 
 def _provenance(job: _Job) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from seqcnn.training.config import (
     TrainingJob,
     Weights,
     choose_steps,
+    count_steps,
     standardise_targets,
 )
 from seqcnn.training.loop import train_many, train_members
@@ -39,6 +40,7 @@ __all__ = [
     "Weights",
     "check_layers",
     "choose_steps",
+    "count_steps",
     "pretrain",
     "read_augmentation",
     "standardise_targets",

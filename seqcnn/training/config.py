@@ -22,6 +22,7 @@ __all__ = [
     "TrainingJob",
     "Weights",
     "choose_steps",
+    "count_steps",
     "standardise_targets",
 ]
 
@@ -222,6 +223,11 @@ def standardise_targets(spec: ModelSpec, train: LabelledSequences) -> ModelSpec:
         centres.append(float(known.mean()) if len(known) else 0.0)
         scales.append((float(known.std()) if len(known) else 0.0) or 1.0)
     return replace(spec, centre=tuple(centres), scale=tuple(scales))
+
+
+def count_steps(config: TrainingConfig, spec: ModelSpec, split: Split) -> int:
+    """Give the steps of a network: those asked for, or as many as suit family and data."""
+    return config.steps or choose_steps(split, config.batch_size, passes=spec.config.passes)
 
 
 def choose_steps(split: Split, batch_size: int, *, passes: int) -> int:

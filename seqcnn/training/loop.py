@@ -24,7 +24,7 @@ from seqcnn.training.config import (
     TrainingConfig,
     TrainingJob,
     Weights,
-    choose_steps,
+    count_steps,
 )
 from seqcnn.training.course import Advance, Course
 from seqcnn.training.gkm import train_gkm
@@ -199,8 +199,5 @@ def _run_side_by_side(
 
 
 def _settle(job: TrainingJob) -> TrainingJob:
-    config = job.config
-    steps = config.steps or choose_steps(
-        job.split, config.batch_size, passes=job.spec.config.passes
-    )
-    return replace(job, config=replace(config, steps=steps))
+    steps = count_steps(job.config, job.spec, job.split)
+    return replace(job, config=replace(job.config, steps=steps))
