@@ -205,6 +205,7 @@ METHODS = (
     Method("fast", "`--fast`", _any, _train("--fast")),
     Method("fast-1", "`--fast --seed 1`", _encode, _train("--fast", "--seed", "1")),
     Method("fast-2", "`--fast --seed 2`", _encode, _train("--fast", "--seed", "2")),
+    Method("five", "`--members motif:5`", _encode, _train("--members", "motif:5")),
     Method("few", "the default, first 1000 positives", _encode, _train(few=True)),
     Method("default", "the default", _any, _train(motifs=True)),
     Method("default-1", "the default, `--seed 1`", _encode, _train("--seed", "1")),

@@ -28,20 +28,21 @@ __all__ = [
 ]
 
 _MOST = 100
-_RECIPE = "motif:2,gkm:1"
+_RECIPE = "motif:3,gkm:1"
 """What ``seqcnn train`` makes for a classification where nothing else is asked for."""
 
-_RECIPE_OF_RNA = "motif:3,gkm:1"
-"""The same for RNA: on CLIP data of U2AF65 .900 where two and two reached .895."""
-
 _CLASSES = ("binary", "multilabel")
-_WIDTHS_OF_CLASSES = (10, 16)
-"""Bases of the detectors of the two networks of the recipe: long sites, such as CTCF's, need wide
-ones, most others narrow ones."""
+_WIDTHS_OF_CLASSES = (10, 16, 20)
+"""Bases of the detectors of the networks of the recipe: long sites, such as CTCF's, need wide
+ones, most others narrow ones. RNA's sites are short: there all have the family's own."""
 
-_DROPOUT_OF_FIXED_NEGATIVES = 0.6
-"""Share of features that `motif` drops where no shuffles are made anew in each epoch: what is seen
-thirty times is learned by heart the sooner."""
+_STRONGEST = 1000
+_WIDTH_OF_STRONGEST = 16
+"""A network of such detectors and gapped k-mers learn from so many of the strongest positives
+alone; whether they join the others is measured on those held out."""
+
+_LEAST_HELD_OUT = 50
+"""Strong positives without which that cannot be measured."""
 
 _WIDTHS = (6, 8, 10)
 """Bases of the detectors of the three networks made for a regression, which see weak sites in
@@ -115,11 +116,14 @@ class Members:
         The numbers of the family.
     training
         How its members are trained.
+    strongest
+        See `seqcnn.training.Family`.
     """
 
     options: dict[str, Any]
     config: "NetworkConfig"
     training: "TrainingConfig"
+    strongest: int = 0
 
 
 def read_members(options: dict[str, Any], start: "TrainedModel | None") -> list[Members]:
@@ -160,7 +164,7 @@ def _choose(options: Mapping[str, Any], start: "TrainedModel | None") -> list[tu
             raise ConfigError("--fast", f"{where} too", expected="one of the two")
         return [(arch, count_members(options))]
     if text is None and not given and start is None:
-        text = _RECIPE_OF_RNA if options["alphabet"] == "rna" else _RECIPE
+        text = _RECIPE
     pairs = [(family or arch, int(number)) for family, number in _split(str(text or 1))]
     names = [family for family, _ in pairs]
     if len(set(names)) < len(names):
@@ -205,35 +209,45 @@ def choose_families(
 ) -> list[Members]:
     """Take the families and numbers that suit task and data, where nothing else was asked for.
 
-    For classes the families of the recipe, for a regression networks of several widths, else one
-    network.
+    For classes the families of the recipe, and again of the strongest positives alone, for a
+    regression networks of several widths, else one network.
     """
     if kind in _CLASSES and not split.shuffles and options["init"] is None:
-        members = [_drop_more(one) for one in members]
+        members = [_expect_repeats(one) for one in members]
     if len(members) == 1 or options["members"] is not None:
         return members
     first, *others = members
-    first = replace(first, training=replace(first.training, members=1))
+    one = replace(first, training=replace(first.training, members=1))
     given, length = _fields_given(first), split.train.sequences.length
     if kind in _CLASSES:
         as_they_are = "width" in given or options["alphabet"] == "rna"
-        networks = _of_widths(first, _WIDTHS_OF_CLASSES, length)
-        return members if as_they_are else [*networks, *others]
+        networks = [first] if as_they_are else _of_widths(one, _WIDTHS_OF_CLASSES, length)
+        alone = [one] if as_they_are else _of_widths(one, [_WIDTH_OF_STRONGEST], length)
+        strong = [replace(each, strongest=_STRONGEST) for each in (*alone, *others)]
+        return [*networks, *others, *(strong if _are_worth_a_try(split) else ())]
     if kind != "regression" or "width" in given:
-        return [first]
+        return [one]
     changes: dict[str, Any] = {} if "dropout" in given else {"dropout": 0.0}
-    return _of_widths(first, _WIDTHS, length, **changes)
+    return _of_widths(one, _WIDTHS, length, **changes)
+
+
+def _are_worth_a_try(split: "Split") -> bool:
+    """Tell whether there are enough strong positives held out, and others in training."""
+    held_out = split.validation
+    strong = held_out.positive & ~held_out.weaker_than(_STRONGEST)
+    weak = split.train.weaker_than(_STRONGEST)
+    return bool(strong.sum() >= _LEAST_HELD_OUT and weak.sum() >= _STRONGEST)
 
 
 def _fields_given(one: Members) -> set[str]:
     return {setting.partition("=")[0].strip() for setting in one.options["settings"]}
 
 
-def _drop_more(one: Members) -> Members:
-    if one.options["arch"] != "motif" or "dropout" in _fields_given(one):
-        return one
-    changes: dict[str, Any] = {"dropout": _DROPOUT_OF_FIXED_NEGATIVES}
-    return replace(one, config=replace(one.config, **changes))
+def _expect_repeats(one: Members) -> Members:
+    """Set the fields that are other where the same negatives are seen in each pass."""
+    changes: dict[str, Any] = dict(one.config.with_repeats)
+    own = {name: value for name, value in changes.items() if name not in _fields_given(one)}
+    return replace(one, config=replace(one.config, **own))
 
 
 def _of_widths(one: Members, widths: Iterable[int], longest: int, **changes: Any) -> list[Members]:
@@ -250,7 +264,11 @@ def make_families(
     from seqcnn.training import Family
 
     return [
-        Family(make_spec(one.options, one.config, train, kind, transform=transform), one.training)
+        Family(
+            make_spec(one.options, one.config, train, kind, transform=transform),
+            one.training,
+            one.strongest,
+        )
         for one in members
     ]
 

@@ -208,7 +208,8 @@ def _train(job: _Job, folder: Path, checkpoints: "Checkpoints") -> "Run":
 def _count_steps(family: "Family", split: "Split") -> int:
     from seqcnn.training import count_steps
 
-    return family.config.members * count_steps(family.config, family.spec, split)
+    own = family.choose_data(split)
+    return family.config.members * count_steps(family.config, family.spec, own)
 
 
 def _provenance(job: _Job) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def model_options(command: Decorated) -> Decorated:
             type=MEMBERS,
             metavar="N|FAMILY:N,...",
             help="Networks of the ensemble, of --arch or of several families. Default: 1; for"
-            " classes, where `train` is told no --arch, motif:2,gkm:1.",
+            " classes, where `train` is told no --arch, motif:3,gkm:1.",
         ),
         click.option(
             "--keep",

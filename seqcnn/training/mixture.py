@@ -3,8 +3,13 @@
 What each family says of the held-out data is standardised, so that none weighs more for its
 larger numbers: networks that fit their training data well are surer of themselves than they
 should be. Values of a regression have a scale already.
+
+Some families may learn from the strongest positives alone. Of some factors the weaker peaks have
+no site, and such members help; of most they only know less. The strongest positives that are held
+out decide.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +20,7 @@ from numpy.typing import NDArray
 from seqcnn.checkpoints import Checkpoints
 from seqcnn.datasets import LabelledSequences
 from seqcnn.engine import Engine
+from seqcnn.metrics import auroc
 from seqcnn.modelfile import ModelSpec, TrainedModel
 from seqcnn.splits import Split
 from seqcnn.training.config import (
@@ -26,7 +32,14 @@ from seqcnn.training.config import (
 )
 from seqcnn.training.loop import train_many
 
-__all__ = ["Family", "standardise_parts", "train_mixture"]
+__all__ = ["Family", "standardise_parts", "tell_strongest", "train_mixture"]
+
+_log = logging.getLogger(__name__)
+
+_MOST_ERRORS = 1.25
+"""Errors (1 - AUROC) among the strongest positives that members which learned from such alone may
+have for each of the other members' errors. Where the weaker positives taught that little, both
+together are better; elsewhere the few positives are missed."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +52,22 @@ class Family:
         What their model takes and gives.
     config
         How they are trained; `members` is how many they are.
+    strongest
+        0, or how many of the strongest positives they learn from, and no others. Such families
+        stay in the mixture only where they tell the strongest positives that are held out
+        about as well as the others do (`tell_strongest`).
     """
 
     spec: ModelSpec
     config: TrainingConfig
+    strongest: int = 0
+
+    def choose_data(self, split: Split) -> Split:
+        """Give the data that the members learn from; what is held out stays the same."""
+        if not self.strongest:
+            return split
+        chosen = ~split.train.weaker_than(self.strongest)
+        return replace(split, train=split.train.take(np.flatnonzero(chosen)))
 
 
 def train_mixture(  # noqa: PLR0913
@@ -75,10 +100,11 @@ def train_mixture(  # noqa: PLR0913
     """
     jobs, members = [], 0
     for family in families:
-        own = standardise_targets(family.spec, split.train)
+        data = family.choose_data(split)
+        own = standardise_targets(family.spec, data.train)
         jobs.append(
             [
-                TrainingJob(split, own, family.config, member=members + i)
+                TrainingJob(data, own, family.config, member=members + i)
                 for i in range(family.config.members)
             ]
         )
@@ -91,18 +117,73 @@ def train_mixture(  # noqa: PLR0913
         strict=True,
         checkpoints=checkpoints,
     )
-    history = [row for network in networks for row in network.history]
     trained = iter(networks)
-    parts = [_part(part, [next(trained) for _ in part]) for part in jobs]
+    found = [[next(trained) for _ in part] for part in jobs]
+    parts = [_part(part, own) for part, own in zip(jobs, found, strict=True)]
+    spec = replace(spec, centre=(), scale=())  # the parts have scales of their own
     if spec.task_kind != "regression":
+        kept = _choose_parts(parts, families, spec, split.validation, threads)
+        found, parts = [found[i] for i in kept], [parts[i] for i in kept]
         parts = standardise_parts(parts, split.validation, threads=threads)
-    # The parts have scales of their own.
-    spec = replace(spec, centre=(), scale=())
+    history = [row for own in found for network in own for row in network.history]
     return TrainedModel(spec, (), parts=tuple(parts)), history
 
 
 def _part(jobs: Sequence[TrainingJob], networks: Sequence[TrainedNetwork]) -> TrainedModel:
     return TrainedModel(jobs[0].spec, tuple(network.weights for network in networks))
+
+
+def _choose_parts(
+    parts: Sequence[TrainedModel],
+    families: Sequence[Family],
+    spec: ModelSpec,
+    held_out: LabelledSequences,
+    threads: int,
+) -> list[int]:
+    """Choose all parts, or those that learned from all data, by the strongest held out."""
+    general = [i for i, family in enumerate(families) if not family.strongest]
+    special = [i for i, family in enumerate(families) if family.strongest]
+    if not special or not general:
+        return general + special
+    number = max(families[i].strongest for i in special)
+
+    def judge(chosen: list[int]) -> float:
+        own = tuple(standardise_parts([parts[i] for i in chosen], held_out, threads=threads))
+        model = TrainedModel(spec, (), parts=own)
+        return tell_strongest(model, held_out, number, threads=threads)
+
+    others, alone = judge(general), judge(special)
+    keep = 1 - alone <= _MOST_ERRORS * (1 - others)
+    _log.info(
+        "of the %d strongest positives, those held out: AUROC %.4f of members that learned from"
+        " all, %.4f of those that learned from such alone, which are %s",
+        number,
+        others,
+        alone,
+        "kept" if keep else "left out",
+    )
+    return sorted(general + special) if keep else general
+
+
+def tell_strongest(
+    model: TrainedModel, data: LabelledSequences, number: int, *, threads: int = 0
+) -> float:
+    """Measure how well a model tells the strongest positives from all negatives, as AUROC.
+
+    Parameters
+    ----------
+    model
+        Of one task.
+    data
+        Positives with ranks, and negatives.
+    number
+        Rank of the first positives that are not looked at.
+    threads
+        Of a CPU; 0 means one for each core.
+    """
+    chosen = data.take(np.flatnonzero(~data.weaker_than(number)))
+    logits = Engine(model, threads=threads).predict(chosen.sequences.codes).logits
+    return auroc(chosen.targets[:, 0], logits[:, 0])
 
 
 def standardise_parts(

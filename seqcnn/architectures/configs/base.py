@@ -58,6 +58,9 @@ class NetworkConfig:
     passes
         How many times training goes over the data, where nothing else is asked for and steps
         are neither too few nor too many.
+    with_repeats
+        Fields that `train` sets otherwise, where nothing else is asked for, for classes whose
+        negatives stay the same in each pass: what is seen so often is learned by heart.
     formerly
         What fields that older model files do not have were, before there were such fields.
     presets
@@ -70,6 +73,7 @@ class NetworkConfig:
     summary: ClassVar[str] = ""
     learning_rate: ClassVar[float] = 3e-3
     passes: ClassVar[int] = 5
+    with_repeats: ClassVar[dict[str, float]] = {}
     formerly: ClassVar[dict[str, str | float]] = {}
     presets: ClassVar[dict[str, dict[str, str | float]]] = {}
     gives_profile: ClassVar[bool] = False

@@ -56,6 +56,7 @@ class MotifConfig(NetworkConfig):
 
     summary: ClassVar[str] = "convolution, batch norm, exponential, global max and mean, dense"
     passes: ClassVar[int] = 30
+    with_repeats: ClassVar[dict[str, float]] = {"dropout": 0.6}
     formerly: ClassVar[dict[str, str | float]] = {"hidden": 0}
 
     detectors: int = number(256, "motif detectors")
@@ -65,7 +66,8 @@ class MotifConfig(NetworkConfig):
     init_sd: float = number(0.05, "standard deviation of initial weights", low=1e-8, high=10)
     dropout: float = number(
         0.2,
-        "share of pooled features dropped in training (train: 0.6, if negatives stay the same)",
+        "share of pooled features dropped in training"
+        f" (train: {with_repeats['dropout']}, if negatives stay the same)",
         low=0,
         high=0.99,
     )

@@ -1,0 +1,138 @@
+"""Members that learn from the strongest positives alone, and whether they stay."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from commands import seqcnn
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+from tiny_models import draw_codes, make_model
+
+from seqcnn.architectures import configure
+from seqcnn.datasets import LabelledSequences
+from seqcnn.dna import Codes, encode
+from seqcnn.engine import Engine
+from seqcnn.genome import Sequences
+from seqcnn.modelfile import ModelSpec, TrainedModel, read_model
+from seqcnn.splits import Split, add_shuffles
+from seqcnn.training import Family, TrainingConfig, train_mixture
+from seqcnn.training.mixture import tell_strongest
+
+LENGTH = 40
+SITE = encode("TGACTCAT")
+
+
+def plant(codes: Codes, rows: NDArray[np.integer], site: Codes, rng: np.random.Generator) -> None:
+    for row in rows:
+        start = rng.integers(0, LENGTH - len(site) + 1)
+        codes[row, start : start + len(site)] = site
+
+
+def as_rows(codes: Codes) -> LabelledSequences:
+    """Positives from the strongest to the weakest."""
+    sequences = Sequences(codes, tuple(f"s{i}" for i in range(len(codes))))
+    targets = np.ones((len(codes), 1), dtype=np.float32)
+    return LabelledSequences(
+        sequences, targets, ("site",), ranks=np.arange(len(codes), dtype=np.float64)
+    )
+
+
+def make_split(*, misleading: bool) -> Split:
+    """Sites in the strongest 100 of 500; among the weaker another word, or the same site."""
+    rng = np.random.default_rng(5)
+    codes = draw_codes(500, LENGTH, seed=6, unknown=False)
+    plant(codes, np.arange(100), SITE, rng)
+    plant(codes, np.arange(100, 500), encode("GGCCGGCC") if misleading else SITE, rng)
+    data = as_rows(codes)
+    held = np.arange(0, 500, 4)
+    train = data.take(np.setdiff1d(np.arange(500), held))
+    held_out = add_shuffles(data.take(held), ratio=1, seed=7)
+    return Split(train, held_out, held_out, shuffles=1)
+
+
+def families(number: int) -> tuple[ModelSpec, list[Family]]:
+    config = configure("gkm", {"width": "8", "informative": "6"})
+    spec = ModelSpec("gkm", config, "binary", ("site",), LENGTH, "average")
+    mixture = replace(spec, architecture="mixture", config=configure("mixture", {}))
+    training = TrainingConfig(seed=1)
+    return mixture, [Family(spec, training), Family(spec, training, strongest=number)]
+
+
+def train(split: Split, number: int) -> tuple[TrainedModel, list[dict[str, float]]]:
+    spec, members = families(number)
+    return train_mixture(split, spec, members, device=torch.device("cpu"), threads=1)
+
+
+def test_only_the_strongest_and_all_negatives_are_learned_from() -> None:
+    split = make_split(misleading=False)
+    with_negatives = replace(split, train=split.validation)
+    _, (everything, strong) = families(100)
+    assert everything.choose_data(split) is split
+    own = strong.choose_data(with_negatives)
+    assert own.train.positive.sum() == 25
+    assert (~own.train.positive).sum() == (~split.validation.positive).sum()
+    assert own.validation is split.validation
+    unranked = replace(split, train=replace(split.train, ranks=None))
+    assert len(strong.choose_data(unranked).train) == len(split.train)
+
+
+@pytest.mark.parametrize(("misleading", "parts"), [(True, 2), (False, 1)])
+def test_they_stay_where_the_weaker_positives_teach_nothing_of_use(
+    misleading: bool, parts: int
+) -> None:
+    # With the same site in all, 20 positives know less than 375; with another word, as much.
+    model, history = train(make_split(misleading=misleading), 100 if misleading else 25)
+    assert len(model.parts) == parts
+    assert {row["member"] for row in history} == set(range(parts))
+
+
+def test_the_rule_is_a_ratio_of_errors(caplog: pytest.LogCaptureFixture) -> None:
+    split = make_split(misleading=True)
+    with caplog.at_level("INFO", logger="seqcnn"):
+        model, _ = train(split, 100)
+    others, alone = (
+        tell_strongest(replace(model, parts=(part,)), split.validation, 100, threads=1)
+        for part in model.parts
+    )
+    assert 1 - alone <= 1.25 * (1 - others)
+    assert f"AUROC {others:.4f}" in caplog.text
+    assert f"{alone:.4f} of those that learned from such alone, which are kept" in caplog.text
+
+
+def test_the_strongest_are_told_from_all_negatives() -> None:
+    split = make_split(misleading=True)
+    data, model = split.validation, make_model(length=LENGTH)
+    chosen = ~data.positive | (np.nan_to_num(data.ranks, nan=0.0) < 60)
+    logits = Engine(model).predict(data.sequences.codes).logits[:, 0]
+    wanted = roc_auc_score(data.positive[chosen], logits[chosen])
+    assert tell_strongest(model, data, 60) == pytest.approx(wanted, abs=1e-12)
+
+
+def write_seq(path: Path, *, misleading: bool) -> Path:
+    """A DeepBind file of 2,400 positives, strongest first; the site in the strongest 1,000."""
+    rng = np.random.default_rng(8)
+    codes = draw_codes(2400, LENGTH, seed=9, unknown=False)
+    plant(codes, np.arange(1000), SITE, rng)
+    if misleading:
+        plant(codes, np.arange(1000, 2400), encode("GGCCGGCC"), rng)
+    rows = ["".join("ACGT"[c] for c in row) for row in codes]
+    lines = [f"A\tseq{i:05d}_peak\t{row}\t1\n" for i, row in enumerate(rows)]
+    path.write_text("FoldID\tEventID\tseq\tBound\n" + "".join(lines))
+    return path
+
+
+def test_the_default_tries_them_where_ranks_are_known(tmp_path: Path) -> None:
+    path = write_seq(tmp_path / "x.seq", misleading=True)
+    words = ["--set", "detectors=4", "--set", "gkm.width=8", "--steps", 2, "--threads", 1]
+    words += ["--test", 0.1]
+    seqcnn("train", "--seq", path, *words, "-o", tmp_path / "run")
+    log = (tmp_path / "run/train.log").read_text()
+    assert "of the 1000 strongest positives, those held out: AUROC" in log
+    parts = read_model(tmp_path / "run/model.safetensors").parts
+    assert len(parts) == (6 if "which are kept" in log else 4)
+    for others in (["--ranks", "none"], ["--members", "motif:1,gkm:1"]):
+        seqcnn("train", "--seq", path, *words, *others, "--force", "-o", tmp_path / "run")
+        assert "strongest positives" not in (tmp_path / "run/train.log").read_text()
