@@ -15,7 +15,7 @@ __all__ = ["write_report"]
 _SATURATED = 0.98
 _SEEDS = {"fast": ("fast", "fast-1", "fast-2"), "default": ("default", "default-1", "default-2")}
 _SHOWN = ("pwm", "original", "deepbind", "calibrated", "gkmsvm", "gkm-few", "gkm", "fast")
-_SHOWN += ("few", "default")
+_SHOWN += ("five", "few", "default")
 
 Results = dict[tuple[str, str], dict[str, Any]]
 
@@ -146,6 +146,7 @@ def _comparisons(results: Results, sets: list[str]) -> str:
         ("gkm-few", "gkmsvm"),
         ("default", "gkm"),
         ("default", "few"),
+        ("default", "five"),
         ("default", "fast"),
         ("fast", "deepbind"),
         ("default", "deepbind"),
