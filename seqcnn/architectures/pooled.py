@@ -7,13 +7,14 @@ batch normalisation does after training is folded into the layer beside it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcnn.architectures.configs import DeepBindConfig, MotifConfig, NetworkConfig
 
-__all__ = ["Dense", "PooledForm", "pooled_form", "weight_shapes"]
+__all__ = ["Dense", "PooledForm", "dense_names", "pooled_form", "weight_shapes"]
 
 Numbers = NDArray[np.float64]
 Weights = Mapping[str, NDArray[np.float32]]
@@ -76,30 +77,43 @@ def weight_shapes(config: NetworkConfig, tasks: int) -> Shapes | None:
         features = config.detectors * (2 if config.pooling == "max_mean" else 1)
         shapes: Shapes = {"thresholds": (config.detectors,)}
         shapes |= {"detectors": (config.detectors, 4, config.width)}
-        return shapes | _head_shapes(1, features, config.hidden, tasks)
+        return shapes | _head_shapes(config, features, tasks)
     if isinstance(config, MotifConfig):
         shapes = {"detectors": (config.detectors, 4, config.width)}
         shapes |= _norm_shapes("norm", config.detectors)
         shapes |= _norm_shapes("head.0", 2 * config.detectors)
-        return shapes | _head_shapes(2, 2 * config.detectors, config.hidden, tasks)
+        return shapes | _head_shapes(config, 2 * config.detectors, tasks)
     return None
 
 
-def _head_shapes(first: int, features: int, hidden: int, tasks: int) -> Shapes:
-    """Give the shapes of the dense layers; `first` is the number of the first in the head."""
-    if not hidden:
-        return _dense_shapes(f"head.{first}", features, tasks)
-    shapes = _dense_shapes(f"head.{first}", features, hidden)
-    return shapes | _dense_shapes(f"head.{first + 2}", hidden, tasks)
+def dense_names(hidden: int, *, normalised: bool) -> list[str]:
+    """Name the dense layers of a head.
+
+    Parameters
+    ----------
+    hidden
+        Units of the hidden layer, which a ReLU follows; 0: there is none.
+    normalised
+        Whether a batch norm comes first; dropout does in any case.
+    """
+    first = 2 if normalised else 1
+    return [f"head.{place}" for place in ((first, first + 2) if hidden else (first,))]
 
 
-def _dense_layers(first: int, weights: dict[str, Numbers]) -> list[Dense]:
-    names = [f"head.{i}" for i in (first, first + 2) if f"head.{i}.weight" in weights]
-    return [(weights[f"{name}.weight"], weights[f"{name}.bias"]) for name in names]
+def _names(config: DeepBindConfig | MotifConfig) -> list[str]:
+    return dense_names(config.hidden, normalised=isinstance(config, MotifConfig))
 
 
-def _dense_shapes(name: str, inputs: int, outputs: int) -> Shapes:
-    return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
+def _head_shapes(config: DeepBindConfig | MotifConfig, features: int, tasks: int) -> Shapes:
+    sizes = [features, *([config.hidden] if config.hidden else []), tasks]
+    shapes: Shapes = {}
+    for name, (inputs, outputs) in zip(_names(config), pairwise(sizes), strict=True):
+        shapes |= {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
+    return shapes
+
+
+def _dense_layers(config: DeepBindConfig | MotifConfig, weights: dict[str, Numbers]) -> list[Dense]:
+    return [(weights[f"{name}.weight"], weights[f"{name}.bias"]) for name in _names(config)]
 
 
 def _norm_shapes(name: str, channels: int) -> Shapes:
@@ -113,7 +127,7 @@ def _as_double(weights: Weights) -> dict[str, Numbers]:
 
 def _deepbind_form(config: DeepBindConfig, weights: dict[str, Numbers]) -> PooledForm:
     has_mean = config.pooling == "max_mean"
-    head = _dense_layers(1, weights)
+    head = _dense_layers(config, weights)
     if has_mean:  # the network interleaves them: max_0, mean_0, max_1, ...
         matrix, bias = head[0]
         head[0] = (np.concatenate([matrix[:, 0::2], matrix[:, 1::2]], axis=1), bias)
@@ -130,7 +144,7 @@ def _deepbind_form(config: DeepBindConfig, weights: dict[str, Numbers]) -> Poole
 def _motif_form(config: MotifConfig, weights: dict[str, Numbers]) -> PooledForm:
     scale, shift = _affine(weights, "norm")
     of_feature, added = _affine(weights, "head.0")
-    (matrix, bias), *others = _dense_layers(2, weights)
+    (matrix, bias), *others = _dense_layers(config, weights)
     return PooledForm(
         columns=(weights["detectors"] * scale[:, None, None]).transpose(2, 1, 0),
         offsets=shift,

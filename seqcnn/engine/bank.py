@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqcnn.architectures.configs import DeepBindConfig, MotifConfig, NetworkConfig
+from seqcnn.architectures.pooled import dense_names
 
 __all__ = ["BankShape", "bank_logits", "bank_shape", "keep_features", "read_row", "write_row"]
 
@@ -150,10 +151,10 @@ def _names(shape: BankShape) -> dict[str, str]:
         }
     else:
         names["shift"] = "thresholds"
-    dense = ["hidden", "output"] if shape.hidden else ["output"]
-    for i, name in enumerate(dense):  # dropout, and maybe a batch norm, come before; ReLU between
-        place = f"head.{(2 if shape.normalised else 1) + 2 * i}"
-        names |= {name: f"{place}.weight", f"{name}_bias": f"{place}.bias"}
+    sections = ["hidden", "output"] if shape.hidden else ["output"]
+    places = dense_names(shape.hidden, normalised=shape.normalised)
+    for section, place in zip(sections, places, strict=True):
+        names |= {section: f"{place}.weight", f"{section}_bias": f"{place}.bias"}
     return names
 
 
