@@ -207,6 +207,7 @@ def _machines(results: Results) -> str:
     libraries = {
         ", ".join(f"{name} {version}" for name, version in found["versions"].items())
         for found in results.values()
+        if "versions" in found  # the oldest results have none
     }
     lines = [f"- {line}" for line in (*sorted(machines), *sorted(libraries))]
     return "Measured on, and with:\n\n" + "\n".join(lines)
