@@ -184,15 +184,15 @@ def test_train_makes_a_mixture(run: Path, tmp_path: Path) -> None:
     assert again == (run / "model.safetensors").read_bytes()
 
 
-def test_the_default_is_three_networks_and_gapped_kmers(
+def test_the_default_is_two_networks_and_gapped_kmers(
     world: SimpleNamespace, tmp_path: Path
 ) -> None:
     words = ["--set", "detectors=4", *SMALL_GKM, "--steps", 2, "--threads", 1]
     seqcnn("train", "--seq", world.seq, *words, "-o", tmp_path / "run")
     parts = read_model(tmp_path / "run/model.safetensors").parts
-    assert [part.spec.architecture for part in parts] == ["motif", "motif", "motif", "gkm"]
-    assert [part.spec.config.width for part in parts] == [10, 16, 20, 5]
-    assert [part.spec.config.hidden for part in parts[:3]] == [16, 16, 16]
+    assert [part.spec.architecture for part in parts] == ["motif", "motif", "gkm"]
+    assert [part.spec.config.width for part in parts] == [10, 16, 5]
+    assert [part.spec.config.hidden for part in parts[:2]] == [16, 16]
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,7 @@ def find_sets(data: Path, work: Path) -> Iterator[DataSet]:
             files = {"train": found[0], "test": test}
             sides = [_as_seq(path, work / f"{name}.{side}.seq") for side, path in files.items()]
             words = ("--seq", str(sides[0]), "--test", str(sides[1]), "--alphabet", "rna")
+            words += ("--ranks", "none")  # the files go along the chromosomes
             yield DataSet(name, "clip_rna", words, *sides, original)
     for number in _DREAM5:
         path = data / "dream5_chipseq" / f"TF_{number}_CHIP_100_genomic.seq"

@@ -32,9 +32,14 @@ _RECIPE = "motif:3,gkm:1"
 """What ``seqcnn train`` makes for a classification where nothing else is asked for."""
 
 _CLASSES = ("binary", "multilabel")
-_WIDTHS_OF_CLASSES = (10, 16, 20)
+_WIDTHS_OF_CLASSES = (10, 16)
+_WIDTHS_OF_MANY = (10, 16, 20)
 """Bases of the detectors of the networks of the recipe: long sites, such as CTCF's, need wide
 ones, most others narrow ones. RNA's sites are short: there all have the family's own."""
+
+_MANY = 2000
+"""Positives from which a network of so wide detectors helps more than it learns by heart, and some
+of which may be left out to learn from the others alone."""
 
 _STRONGEST = 1000
 _WIDTH_OF_STRONGEST = 16
@@ -220,23 +225,24 @@ def choose_families(
     one = replace(first, training=replace(first.training, members=1))
     given, length = _fields_given(first), split.train.sequences.length
     if kind in _CLASSES:
+        many = split.train.positive.sum() >= _MANY
         as_they_are = "width" in given or options["alphabet"] == "rna"
-        networks = [first] if as_they_are else _of_widths(one, _WIDTHS_OF_CLASSES, length)
+        widths = _WIDTHS_OF_MANY if many else _WIDTHS_OF_CLASSES
+        networks = [first] if as_they_are else _of_widths(one, widths, length)
         alone = [one] if as_they_are else _of_widths(one, [_WIDTH_OF_STRONGEST], length)
         strong = [replace(each, strongest=_STRONGEST) for each in (*alone, *others)]
-        return [*networks, *others, *(strong if _are_worth_a_try(split) else ())]
+        return [*networks, *others, *(strong if many and _are_ranked(split) else ())]
     if kind != "regression" or "width" in given:
         return [one]
     changes: dict[str, Any] = {} if "dropout" in given else {"dropout": 0.0}
     return _of_widths(one, _WIDTHS, length, **changes)
 
 
-def _are_worth_a_try(split: "Split") -> bool:
-    """Tell whether there are enough strong positives held out, and others in training."""
+def _are_ranked(split: "Split") -> bool:
+    """Tell whether weaker positives are known, and enough strong ones held out."""
     held_out = split.validation
     strong = held_out.positive & ~held_out.weaker_than(_STRONGEST)
-    weak = split.train.weaker_than(_STRONGEST)
-    return bool(strong.sum() >= _LEAST_HELD_OUT and weak.sum() >= _STRONGEST)
+    return bool(split.train.weaker_than(_STRONGEST).any() and strong.sum() >= _LEAST_HELD_OUT)
 
 
 def _fields_given(one: Members) -> set[str]:
