@@ -40,7 +40,8 @@ _MOST_ERRORS = 1.25
 """Errors (1 - AUROC) among the strongest positives that members which learned from such alone may
 have for each of the other members' errors. Where the weaker positives taught that little, both
 together are better; elsewhere the few positives are missed. That both together are better on the
-few that are held out is asked for besides, but would not do: it changes from seed to seed."""
+few that are held out is asked for besides, but would not do: it changes from seed to seed. Where
+both make that many more errors than they do alone, the weaker positives mislead."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Family:
     strongest
         0, or how many of the strongest positives they learn from, and no others. Such families
         stay in the mixture only where they tell the strongest positives that are held out
-        about as well as the others do, and both together better (`tell_strongest`).
+        (`tell_strongest`) about as well as the others do, and both together better; they make
+        it up alone where the others would spoil it.
     """
 
     spec: ModelSpec
@@ -97,7 +99,7 @@ def train_mixture(  # noqa: PLR0913
     Returns
     -------
     tuple
-        The model, and the history of all members.
+        The model, and the history of its members.
     """
     jobs, members = [], 0
     for family in families:
@@ -126,7 +128,12 @@ def train_mixture(  # noqa: PLR0913
         kept = _choose_parts(parts, families, spec, split.validation, threads)
         found, parts = [found[i] for i in kept], [parts[i] for i in kept]
         parts = standardise_parts(parts, split.validation, threads=threads)
-    history = [row for own in found for network in own for row in network.history]
+    networks = [network for own in found for network in own]
+    history = [
+        row | {"member": number}
+        for number, network in enumerate(networks)
+        for row in network.history
+    ]
     return TrainedModel(spec, (), parts=tuple(parts)), history
 
 
@@ -141,30 +148,36 @@ def _choose_parts(
     held_out: LabelledSequences,
     threads: int,
 ) -> list[int]:
-    """Choose all parts, or those that learned from all data, by the strongest held out."""
+    """Choose the parts that tell the strongest held out: those of all data, of such alone, both."""
     general = [i for i, family in enumerate(families) if not family.strongest]
     special = [i for i, family in enumerate(families) if family.strongest]
+    every = general + special
     if not special or not general:
-        return general + special
+        return every
     number = max(families[i].strongest for i in special)
 
-    def judge(chosen: list[int]) -> float:
+    def count_errors(chosen: list[int]) -> float:
         own = tuple(standardise_parts([parts[i] for i in chosen], held_out, threads=threads))
         model = TrainedModel(spec, (), parts=own)
-        return tell_strongest(model, held_out, number, threads=threads)
+        return 1 - tell_strongest(model, held_out, number, threads=threads)
 
-    others, alone, joined = judge(general), judge(special), judge(general + special)
-    keep = 1 - alone <= _MOST_ERRORS * (1 - others) and joined > others
+    others, alone, both = (count_errors(chosen) for chosen in (general, special, every))
+    if alone > _MOST_ERRORS * others or both >= others:
+        kept, told = general, "the first are kept"
+    elif both > _MOST_ERRORS * alone:
+        kept, told = special, "the second are kept"
+    else:
+        kept, told = every, "both are kept"
     _log.info(
-        "of the %d strongest positives, those held out: AUROC %.4f of members that learned from"
-        " all, %.4f of those that learned from such alone, %.4f of both; the second are %s",
+        "1 - AUROC among the %d strongest positives, those held out: %.4f of members that learned"
+        " from all, %.4f of those that learned from such alone, %.4f of both; %s",
         number,
         others,
         alone,
-        joined,
-        "kept" if keep else "left out",
+        both,
+        told,
     )
-    return sorted(general + special) if keep else general
+    return kept
 
 
 def tell_strongest(
