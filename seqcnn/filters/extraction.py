@@ -10,11 +10,18 @@ from numpy.typing import NDArray
 from seqcnn.dna import UNKNOWN, Codes
 from seqcnn.engine import Engine
 from seqcnn.filters.importance import Knockout, Numbers
-from seqcnn.filters.sites import Convention, Counted, count_sites, share_with_site
+from seqcnn.filters.sites import Convention, count_sites, share_with_site
 from seqcnn.motifs import Background, Motif, trim_motif
 from seqcnn.negatives import shuffle_dinucleotides
 
-__all__ = ["FEWEST_SITES", "DetectorPart", "Sample", "measure_background", "trim_ends"]
+__all__ = [
+    "FEWEST_SITES",
+    "DetectorPart",
+    "Sample",
+    "measure_background",
+    "measure_enrichment",
+    "trim_ends",
+]
 
 FEWEST_SITES = 10
 TRIM_BITS = 0.25
@@ -83,7 +90,7 @@ class DetectorPart:
         engine, convention = self._engine, self._convention
         counted = count_sites(engine, self._sample.positives, member=member, convention=convention)
         shuffled = share_with_site(engine, self._controls, counted.least, member=member)
-        enriched = _enrichment(counted, shuffled, self._controls)
+        enriched = measure_enrichment(counted.rows, shuffled, len(self._controls))
         for detector, number in enumerate(counted.sites.tolist()):
             name = f"{prefix}detector{detector + 1}"
             self._places[name] = (member, detector)
@@ -135,15 +142,18 @@ def _trimming_bits(sites: int) -> float:
     return TRIM_BITS + 3 / (2 * math.log(2) * sites)
 
 
-def _enrichment(
-    counted: Counted, controls: NDArray[np.float64], shuffles: Codes
+def measure_enrichment(
+    positives: NDArray[np.float64], shuffles: NDArray[np.float64], number: int
 ) -> NDArray[np.float64]:
-    """Give log2 of the share of positives with a site over that of their shuffles (detectors,).
+    """Give log2 of the share of positives with a site over that of their shuffles, of each motif.
 
-    Both are counted with one more sequence that has a site and one that has none.
+    Parameters
+    ----------
+    positives, shuffles
+        The shares.
+    number
+        Of the shuffles. Both sides are counted with one more sequence that has a site and one
+        that has none.
     """
-    return np.log2(_smooth(counted.rows, len(shuffles)) / _smooth(controls, len(shuffles)))
-
-
-def _smooth(share: NDArray[np.float64], number: int) -> NDArray[np.float64]:
-    return np.asarray((share * number + 1) / (number + 2))
+    with_site, without = ((share * number + 1) / (number + 2) for share in (positives, shuffles))
+    return np.asarray(np.log2(with_site / without))

@@ -17,7 +17,13 @@ from seqcnn.dna import UNKNOWN, Codes, reverse_complement
 from seqcnn.engine import Engine
 from seqcnn.engine.gkm import GkmBackend, unfold_scores
 from seqcnn.engine.gkm_scores import GkmTable, score_windows
-from seqcnn.filters.extraction import FEWEST_SITES, Sample, measure_background, trim_ends
+from seqcnn.filters.extraction import (
+    FEWEST_SITES,
+    Sample,
+    measure_background,
+    measure_enrichment,
+    trim_ends,
+)
 from seqcnn.filters.sites import BINS, FLANK
 from seqcnn.motifs import Motif
 from seqcnn.negatives import shuffle_dinucleotides
@@ -200,9 +206,8 @@ def _share(windows: _Windows, chosen: Marks) -> float:
 
 
 def _enrichment(sites: Marks, controls: Marks) -> float:
-    """Give log2 of the share of sequences with a site over that of their shuffles."""
-    with_site, without = (int(marks.any(axis=(0, 2)).sum()) + 1 for marks in (sites, controls))
-    return float(np.log2(with_site / without))
+    positives, shuffles = (marks.any(axis=(0, 2)).mean() for marks in (sites, controls))
+    return float(measure_enrichment(positives, shuffles, sites.shape[1]))
 
 
 def _positions(sites: Marks, length: int, width: int) -> tuple[int, ...]:
