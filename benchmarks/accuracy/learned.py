@@ -18,6 +18,8 @@ _CERTAIN = 0.05  # largest q of a match
 _E_BOX = "MYC|MAX|MXI1|MNT|MLX|USF|TFE|MITF|BHLHE4|ARNT|HES|HEY|CLOCK|NPAS2"  # CACGTG
 _MYOGENIC = "TCF12|FIGLA|TCF3|TCF4|TCF21|MYO|MYF|ASCL|TAL1|NEURO|NHLH|PTF1A|TWIST|ATOH|MSC|LYL|HAND"
 _ETS = "GABPA|ELK|ELF|ETS|ETV|FLI1|ERG|ERF|FEV|EHF|SPI|SPDEF"
+# TDP-43 binds repeats of UG (Buratti & Baralle 2001, doi:10.1074/jbc.M104236200), as do CELF.
+_UG_REPEATS = "TARDBP|BRUNOL|CELF"
 _POLY_U = "U2AF2|TIA1|CPEB|HNRNPC|RALY|ELAVL|HuR"
 
 EXPECTED = {
@@ -39,7 +41,7 @@ EXPECTED = {
     "Egr2": "EGR",
     "Tbx3": "TBX|TBR|EOMES|MGA",
     "QKI": "QKI",
-    "TDP43": "TARDBP",
+    "TDP43": _UG_REPEATS,
     "U2AF65": _POLY_U,
 }
 """How the names of a factor's family begin in the collection, for sets whose factor has a motif."""
