@@ -225,10 +225,8 @@ def _plot(results: Results, sets: list[str], path: Path) -> None:
     colours = plt.get_cmap("tab10")
     for i, method in enumerate(methods):
         values = [_value(results, name, method) for name in sets]
-        size = 60 if method == "default" else 26
-        axes.scatter(
-            values, range(len(sets)), s=size, color=colours(i % 10), label=titles[method], zorder=3
-        )
+        colour, size = ("black", 60) if method == "default" else (colours(i % 10), 26)
+        axes.scatter(values, range(len(sets)), s=size, color=colour, label=titles[method], zorder=3)
     for row, name in enumerate(sets):
         found = results.get((name, "default"))
         if found:
