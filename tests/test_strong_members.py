@@ -7,16 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from builders import write_seq
 from commands import seqcnn
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
-from tiny_models import draw_codes, make_model
+from tiny_models import draw_codes, label, make_model
 
 from seqcnn.architectures import configure
-from seqcnn.datasets import LabelledSequences
 from seqcnn.dna import Codes
 from seqcnn.engine import Engine
-from seqcnn.genome import Sequences
 from seqcnn.modelfile import ModelSpec, TrainedModel, read_model
 from seqcnn.splits import Split, add_shuffles
 from seqcnn.training import Family, TrainingConfig, train_mixture
@@ -33,21 +32,13 @@ def plant(codes: Codes, rows: NDArray[np.integer], sites: Codes, rng: np.random.
         codes[row, start : start + sites.shape[1]] = rng.choice(sites)
 
 
-def as_rows(codes: Codes) -> LabelledSequences:
-    """Positives from the strongest to the weakest."""
-    sequences = Sequences(codes, tuple(f"s{i}" for i in range(len(codes))))
-    targets = np.ones((len(codes), 1), dtype=np.float32)
-    return LabelledSequences(
-        sequences, targets, ("site",), ranks=np.arange(len(codes), dtype=np.float64)
-    )
-
-
 def make_split(*, total: int = 1200, with_site: int = 1200, sites: int = 16) -> Split:
     """Positives of which the strongest have one of some sites, and the others nothing."""
     rng = np.random.default_rng(5)
     codes = draw_codes(total, LENGTH, seed=6, unknown=False)
     plant(codes, np.arange(with_site), SITES[:sites], rng)
-    data = as_rows(codes)
+    ranks = np.arange(total, dtype=np.float64)  # from the strongest to the weakest
+    data = replace(label(codes, np.ones(total)), ranks=ranks)
     held = np.arange(0, total, 2)
     train = data.take(np.setdiff1d(np.arange(total), held))
     held_out = add_shuffles(data.take(held), ratio=1, seed=7)
@@ -120,19 +111,17 @@ def test_the_strongest_are_told_from_all_negatives() -> None:
     assert tell_strongest(model, data, 60) == pytest.approx(wanted, abs=1e-12)
 
 
-def write_seq(path: Path) -> Path:
+def write_peaks(path: Path) -> Path:
     """A DeepBind file of 3,000 positives, strongest first; the site in the strongest 1,000."""
     rng = np.random.default_rng(8)
     codes = draw_codes(3000, LENGTH, seed=9, unknown=False)
     plant(codes, np.arange(1000), SITES[:1], rng)
     rows = ["".join("ACGT"[c] for c in row) for row in codes]
-    lines = [f"A\tseq{i:05d}_peak\t{row}\t1\n" for i, row in enumerate(rows)]
-    path.write_text("FoldID\tEventID\tseq\tBound\n" + "".join(lines))
-    return path
+    return write_seq(path, ((row, 1) for row in rows))
 
 
 def test_the_default_tries_them_where_ranks_are_known(tmp_path: Path) -> None:
-    path = write_seq(tmp_path / "x.seq")
+    path = write_peaks(tmp_path / "x.seq.gz")
     words = ["--set", "detectors=4", "--set", "gkm.width=8", "--steps", 2, "--threads", 1]
     words += ["--test", 0.1]
     seqcnn("train", "--seq", path, *words, "-o", tmp_path / "run")

@@ -33,7 +33,7 @@ _RECIPE = "motif:3,gkm:1"
 
 _CLASSES = ("binary", "multilabel")
 _WIDTHS_OF_CLASSES = (10, 16)
-_WIDTHS_OF_MANY = (10, 16, 20)
+_WIDTHS_OF_MANY = (*_WIDTHS_OF_CLASSES, 20)
 """Bases of the detectors of the networks of the recipe: long sites, such as CTCF's, need wide
 ones, most others narrow ones. RNA's sites are short: there all have the family's own."""
 
@@ -240,9 +240,10 @@ def choose_families(
 
 def _are_ranked(split: "Split") -> bool:
     """Tell whether weaker positives are known, and enough strong ones held out."""
-    held_out = split.validation
-    strong = held_out.positive & ~held_out.weaker_than(_STRONGEST)
-    return bool(split.train.weaker_than(_STRONGEST).any() and strong.sum() >= _LEAST_HELD_OUT)
+    strong, held_out = (
+        side.without_weaker(_STRONGEST).positive.sum() for side in (split.train, split.validation)
+    )
+    return bool(strong < split.train.positive.sum() and held_out >= _LEAST_HELD_OUT)
 
 
 def _fields_given(one: Members) -> set[str]:

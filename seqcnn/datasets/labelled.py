@@ -67,14 +67,14 @@ class LabelledSequences:
         """How much each row (n,) counts in training; None where all count alike."""
         return weigh_ranks(self.ranks)
 
-    def weaker_than(self, number: int) -> NDArray[np.bool_]:
-        """Tell the positives (n,) that are not among so many of the strongest.
+    def without_weaker(self, number: int) -> "LabelledSequences":
+        """Leave the positives out that are not among so many of the strongest.
 
-        Positives of no rank are none of them, nor are negatives.
+        Positives of no rank stay, as negatives do.
         """
         if self.ranks is None:
-            return np.zeros(len(self), dtype=np.bool_)
-        return np.asarray(self.positive & (self.ranks >= number))
+            return self
+        return self.take(np.flatnonzero(~(self.positive & (self.ranks >= number))))
 
     @property
     def positive(self) -> NDArray[np.bool_]:

@@ -69,8 +69,7 @@ class Family:
         """Give the data that the members learn from; what is held out stays the same."""
         if not self.strongest:
             return split
-        chosen = ~split.train.weaker_than(self.strongest)
-        return replace(split, train=split.train.take(np.flatnonzero(chosen)))
+        return replace(split, train=split.train.without_weaker(self.strongest))
 
 
 def train_mixture(  # noqa: PLR0913
@@ -124,17 +123,17 @@ def train_mixture(  # noqa: PLR0913
     found = [[next(trained) for _ in part] for part in jobs]
     parts = [_part(part, own) for part, own in zip(jobs, found, strict=True)]
     spec = replace(spec, centre=(), scale=())  # the parts have scales of their own
-    if spec.task_kind != "regression":
-        kept = _choose_parts(parts, families, spec, split.validation, threads)
-        found, parts = [found[i] for i in kept], [parts[i] for i in kept]
-        parts = standardise_parts(parts, split.validation, threads=threads)
-    networks = [network for own in found for network in own]
+    if spec.task_kind == "regression":
+        kept, model = list(range(len(parts))), TrainedModel(spec, (), parts=tuple(parts))
+    else:
+        kept, model = _choose_parts(parts, families, spec, split.validation, threads)
+    networks = [network for i in kept for network in found[i]]
     history = [
         row | {"member": number}
         for number, network in enumerate(networks)
         for row in network.history
     ]
-    return TrainedModel(spec, (), parts=tuple(parts)), history
+    return model, history
 
 
 def _part(jobs: Sequence[TrainingJob], networks: Sequence[TrainedNetwork]) -> TrainedModel:
@@ -147,27 +146,32 @@ def _choose_parts(
     spec: ModelSpec,
     held_out: LabelledSequences,
     threads: int,
-) -> list[int]:
-    """Choose the parts that tell the strongest held out: those of all data, of such alone, both."""
+) -> tuple[list[int], TrainedModel]:
+    """Choose the parts that tell the strongest held out: those of all data, of such alone, both.
+
+    Given are their numbers, and the mixture of them on one scale.
+    """
     general = [i for i, family in enumerate(families) if not family.strongest]
     special = [i for i, family in enumerate(families) if family.strongest]
+
+    def mix(chosen: list[int]) -> TrainedModel:
+        own = standardise_parts([parts[i] for i in chosen], held_out, threads=threads)
+        return TrainedModel(spec, (), parts=tuple(own))
+
     every = general + special
     if not special or not general:
-        return every
+        return every, mix(every)
     number = max(families[i].strongest for i in special)
-
-    def count_errors(chosen: list[int]) -> float:
-        own = tuple(standardise_parts([parts[i] for i in chosen], held_out, threads=threads))
-        model = TrainedModel(spec, (), parts=own)
-        return 1 - tell_strongest(model, held_out, number, threads=threads)
-
-    others, alone, both = (count_errors(chosen) for chosen in (general, special, every))
+    choices = [(chosen, mix(chosen)) for chosen in (general, special, every)]
+    others, alone, both = (
+        1 - tell_strongest(model, held_out, number, threads=threads) for _, model in choices
+    )
     if alone > _MOST_ERRORS * others or both >= others:
-        kept, told = general, "the first are kept"
+        choice, told = 0, "the first are kept"
     elif both > _MOST_ERRORS * alone:
-        kept, told = special, "the second are kept"
+        choice, told = 1, "the second are kept"
     else:
-        kept, told = every, "both are kept"
+        choice, told = 2, "both are kept"
     _log.info(
         "1 - AUROC among the %d strongest positives, those held out: %.4f of members that learned"
         " from all, %.4f of those that learned from such alone, %.4f of both; %s",
@@ -177,7 +181,7 @@ def _choose_parts(
         both,
         told,
     )
-    return kept
+    return choices[choice]
 
 
 def tell_strongest(
@@ -196,7 +200,7 @@ def tell_strongest(
     threads
         Of a CPU; 0 means one for each core.
     """
-    chosen = data.take(np.flatnonzero(~data.weaker_than(number)))
+    chosen = data.without_weaker(number)
     logits = Engine(model, threads=threads).predict(chosen.sequences.codes).logits
     return auroc(chosen.targets[:, 0], logits[:, 0])
 
